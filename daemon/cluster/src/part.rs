@@ -67,7 +67,7 @@ pub struct Part<L> {
 impl<L: Clone> Part<L> {
     pub fn new(settings: Settings<L>, now: Millis) -> Part<L> {
         Part {
-            greatest: settings.past.as_ref().map_or(Era::NONE, |root| root.era),
+            greatest: settings.past.as_ref().map_or(Era::NONE, |root| root.era).max(settings.stored),
             follow: Follow::new(settings.past.clone()),
             kept: Kept::new(settings.kept, settings.weigh),
             roll: Roll::default(),
@@ -107,6 +107,17 @@ impl<L: Clone> Part<L> {
         self.follow.root()
     }
 
+    /// Who is heard to hold it, if not this node.
+    pub fn holder(&self, now: Millis) -> Option<&Node> {
+        self.roll.holder(now)
+    }
+
+    /// The node to hand the feed to: the first of those that are heard and may hold it; with `name`, the one of that name.
+    pub fn heir(&self, name: Option<&str>, now: Millis) -> Option<Node> {
+        let is_meant = |node: &Node| self.is_listed(node) && name.is_none_or(|name| *node.name == *name);
+        self.roll.first(&self.settings.feed, is_meant, now)
+    }
+
     /// What this node says of the feed.
     pub fn heartbeat(&self, now: Millis) -> Heartbeat {
         let claim = match &self.state {
@@ -116,7 +127,8 @@ impl<L: Clone> Part<L> {
             _ => None,
         };
         let misses = claim.is_none() && self.roll.holder(now).is_none();
-        Heartbeat { node: self.settings.me.clone(), claim, misses }
+        let may_hold = self.settings.may_hold && self.is_listed(&self.settings.me);
+        Heartbeat { node: self.settings.me.clone(), claim, misses, may_hold }
     }
 
     /// To be called several times a second.
@@ -152,16 +164,16 @@ impl<L: Clone> Part<L> {
         }
     }
 
-    fn may_hold(&self, node: &Node) -> bool {
+    fn is_listed(&self, node: &Node) -> bool {
         self.settings.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name))
     }
 
     fn may_take(&self, now: Millis) -> bool {
         let me = &self.settings.me;
         let heard = self.roll.holder_at().unwrap_or(self.listening).max(self.listening);
-        let rank = || self.roll.rank(&self.settings.feed, me, |node| self.may_hold(node), now);
+        let rank = || self.roll.rank(&self.settings.feed, me, |node| self.is_listed(node), now);
         self.settings.may_hold
-            && self.may_hold(me)
+            && self.is_listed(me)
             && now >= self.not_before
             && now >= heard.saturating_add(SILENCE)
             && self.roll.half_misses(now)
@@ -308,11 +320,11 @@ impl<L: Clone> Part<L> {
     }
 
     pub fn heard(&mut self, heartbeat: &Heartbeat, now: Millis) {
-        let Heartbeat { node, claim, misses } = heartbeat;
+        let Heartbeat { node, claim, misses, may_hold } = heartbeat;
         if *node == self.settings.me {
             return;
         }
-        self.roll.heard(node, *misses, now);
+        self.roll.heard(node, *misses, *may_hold, now);
         let Some(claim) = claim else { return };
         self.rival(claim.era, node, now);
         if self.follow.admits(claim.era, node, &claim.root, now) {
