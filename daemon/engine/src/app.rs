@@ -190,6 +190,7 @@ impl App {
             outlet,
             bell,
             metrics: pulse::Metrics::new(&registry)?,
+            nodes: None,
         };
         let topics = parts.metrics.topics.clone();
         let pulse = pulse::start(all, parts)?;

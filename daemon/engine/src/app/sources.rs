@@ -60,7 +60,7 @@ impl Sources {
         let signer = self.signer.clone().filter(|_| feed.sign);
         let source = Source { always: feed.emit == Emit::Always, signer, ..source };
         let bars = feed.bars.clone();
-        Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new() }
+        Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new(), section: 0 }
     }
 
     /// Declared topics: one source for each first segment.
@@ -79,7 +79,7 @@ impl Sources {
         let (only, publish) = (Some(names(|_| true)), names(|topic| topic.publish));
         let source = Source { only, publish, ..self.source(Kind::Room, first, ROOM_BEAT, known) };
         let rooms = topics.iter().map(|topic| self.declared(topic)).collect();
-        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms }
+        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms, section: 0 }
     }
 
     /// The server itself, which keeps bars of these periods.
@@ -87,7 +87,7 @@ impl Sources {
         let only = Some([STATS.into()].into());
         let periods = bars.keep.iter().map(|keep| period_name(keep.period).into()).collect();
         let source = Source { only, periods, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT, None) };
-        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms: Vec::new() }
+        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms: Vec::new(), section: 0 }
     }
 
     fn declared(&self, topic: &Topic) -> Declared {

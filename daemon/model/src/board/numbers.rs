@@ -139,6 +139,26 @@ impl Board {
         numbers.and_then(|numbers| numbers.turns.as_ref()).map_or(0, Vec::len)
     }
 
+    /// The greatest number that a topic of a source has.
+    pub fn greatest(&self, source: SourceId) -> u64 {
+        let topics = self.sources.get(&source).map(|state| state.topics.as_slice()).unwrap_or_default();
+        let places = topics.iter().filter_map(|id| self.places.get(id.0 as usize)?.as_ref());
+        places.map(|place| place.seq).max().unwrap_or(0)
+    }
+
+    /// All topics of a source.
+    pub fn topics_of(&self, source: SourceId) -> impl Iterator<Item = &Topic> {
+        let topics = self.sources.get(&source).map(|state| state.topics.as_slice()).unwrap_or_default();
+        let places = topics.iter().filter_map(|id| self.places.get(id.0 as usize)?.as_ref());
+        places.map(|place| &place.topic)
+    }
+
+    /// The topic of this name, as everyone here knows it.
+    pub fn topic(&self, name: &str) -> Option<&Topic> {
+        let place = self.places.get(self.find(name)?.0 as usize)?.as_ref()?;
+        Some(&place.topic)
+    }
+
     /// The first tick of a new topic has a number above this one.
     pub fn top(&self, source: SourceId) -> u64 {
         let numbers = self.sources.get(&source).and_then(|state| state.numbers.as_ref());
