@@ -5,6 +5,7 @@
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
 mod access;
+mod cluster;
 mod config_file;
 mod documents;
 mod feeds;
@@ -94,8 +95,16 @@ pub struct Running {
 }
 
 impl App {
+    /// Said of `[cluster]` where the feature `cluster` is missing.
+    pub const WITHOUT_CLUSTER: &str = "this tickerd was built without the feature cluster";
+
     /// Binds what is configured. `commit` is what this was built from.
     pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
+        if config.cluster.is_some() && !cfg!(feature = "cluster") {
+            let change =
+                "install tickerd's package, or build it with --features cluster, or delete [cluster]";
+            return Err(format!("{}; {change}", App::WITHOUT_CLUSTER).into());
+        }
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
         let keeper = access::open(&config, &registry)?;

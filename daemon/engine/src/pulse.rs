@@ -211,10 +211,10 @@ impl Pulse {
             next_expiry: 0,
         };
         let mut declared = Vec::new();
-        for Opening { source, lane, bars, rooms, section } in sources {
+        for Opening { source, lane, bars, rooms } in sources {
             pulse.limit(&rooms);
             declared.push((source.clone(), rooms));
-            pulse.follow(source, lane, bars, section);
+            pulse.follow(source, lane, bars);
         }
         // First what an earlier run left: a declared topic that it had goes on with its numbers.
         if n > 0 {

@@ -191,16 +191,6 @@ impl Lane {
         self.described.set(fields);
     }
 
-    /// Keeps what the feed said of itself, as JSON, for other nodes.
-    pub fn set_hello(&self, hello: Arc<str>) {
-        self.described.set_hello(hello);
-    }
-
-    /// What the feed said of itself last; empty until it has.
-    pub fn hello(&self) -> Arc<str> {
-        self.described.hello()
-    }
-
     /// What the fields of a kind mean, if the feed has a schema for it.
     pub fn fields(&self, kind: &str) -> Option<Arc<Fields>> {
         self.described.of(kind)

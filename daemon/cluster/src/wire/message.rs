@@ -30,7 +30,7 @@ pub enum Message {
 pub struct Said {
     #[serde(deserialize_with = "fields::name")]
     pub feed: Box<str>,
-    pub beat: Beat<Load>,
+    pub beat: Beat<Arc<Load>>,
 }
 
 /// What a node says of itself each half second.
@@ -61,12 +61,19 @@ pub struct Seen {
     /// It hears nobody who holds it.
     #[serde(default)]
     pub misses: bool,
+    /// It may take it.
+    #[serde(default)]
+    pub may_hold: bool,
 }
 
 impl Seen {
+    pub fn new(feed: &str, crate::Heartbeat { claim, misses, may_hold, .. }: crate::Heartbeat) -> Seen {
+        Seen { feed: feed.into(), claim, misses, may_hold }
+    }
+
     /// As the rules take it.
     pub fn heartbeat(self, node: Node) -> crate::Heartbeat {
-        crate::Heartbeat { node, claim: self.claim, misses: self.misses }
+        crate::Heartbeat { node, claim: self.claim, misses: self.misses, may_hold: self.may_hold }
     }
 }
 
@@ -86,7 +93,7 @@ pub struct Ask {
 pub struct Reply {
     #[serde(deserialize_with = "fields::name")]
     pub feed: Box<str>,
-    pub answer: Answer<Load>,
+    pub answer: Answer<Arc<Load>>,
 }
 
 /// To who holds the feed: this era has been.

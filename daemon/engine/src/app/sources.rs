@@ -60,7 +60,18 @@ impl Sources {
         let signer = self.signer.clone().filter(|_| feed.sign);
         let source = Source { always: feed.emit == Emit::Always, signer, ..source };
         let bars = feed.bars.clone();
-        Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new(), section: 0 }
+        Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new() }
+    }
+
+    /// A feed of another node, of which nothing but its name is known yet.
+    pub fn followed(&self, name: &str, lane: &Arc<Lane>) -> Opening {
+        let source = self.source(Kind::Feed, name, OWN_BEAT, None);
+        Opening { source: source.into(), lane: Some(lane.clone()), bars: FeedBars::Auto, rooms: Vec::new() }
+    }
+
+    /// A beat with the slower ones of this node.
+    pub fn tiers(&self, interval: Duration) -> Tiers {
+        Tiers::new(interval, &self.slower)
     }
 
     /// Declared topics: one source for each first segment.
@@ -79,7 +90,7 @@ impl Sources {
         let (only, publish) = (Some(names(|_| true)), names(|topic| topic.publish));
         let source = Source { only, publish, ..self.source(Kind::Room, first, ROOM_BEAT, known) };
         let rooms = topics.iter().map(|topic| self.declared(topic)).collect();
-        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms, section: 0 }
+        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms }
     }
 
     /// The server itself, which keeps bars of these periods.
@@ -87,7 +98,7 @@ impl Sources {
         let only = Some([STATS.into()].into());
         let periods = bars.keep.iter().map(|keep| period_name(keep.period).into()).collect();
         let source = Source { only, periods, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT, None) };
-        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms: Vec::new(), section: 0 }
+        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms: Vec::new() }
     }
 
     fn declared(&self, topic: &Topic) -> Declared {

@@ -44,7 +44,7 @@ pub enum NodeOrder {
     /// empty; then this node does not hold it any more.
     Last { source: SourceId },
     /// What its holder says. `source` is there when it is another from now on: its beat, or whose numbers these are.
-    Accept { id: SourceId, source: Option<Arc<Source>>, load: Load, join: Join },
+    Accept { id: SourceId, source: Option<Arc<Source>>, load: Arc<Load>, join: Join },
     /// Nobody is heard who holds it, for this reason: its values are stale. It ends with the next `Accept` or `Hold`.
     Absent { source: SourceId, reason: String },
     /// The whole board is wanted, by the one with this number.

@@ -79,7 +79,6 @@ struct Part {
     /// As this node's configuration has it.
     bars: FeedBars,
     max_age: Option<Duration>,
-    section: u64,
     role: Role,
 }
 
@@ -120,16 +119,16 @@ impl Cluster {
     }
 
     /// A feed came. Until it is told otherwise, this node follows it.
-    pub fn open(&mut self, id: SourceId, lane: &Arc<Lane>, bars: FeedBars, section: u64) {
+    pub fn open(&mut self, id: SourceId, lane: &Arc<Lane>, bars: FeedBars) {
         let (lane, max_age) = (lane.clone(), lane.freshness().source_max_age());
         let role = Role::Follower(Follower::default());
-        self.parts.insert(id, Part { lane, bars, max_age, section, role });
+        self.parts.insert(id, Part { lane, bars, max_age, role });
     }
 
     /// A feed is configured so from now on.
-    pub fn change(&mut self, id: SourceId, lane: &Arc<Lane>, bars: FeedBars, section: u64) {
+    pub fn change(&mut self, id: SourceId, lane: &Arc<Lane>, bars: FeedBars) {
         if let Some(part) = self.parts.get_mut(&id) {
-            (part.bars, part.section) = (bars, section);
+            part.bars = bars;
             part.max_age = lane.freshness().source_max_age();
         }
     }

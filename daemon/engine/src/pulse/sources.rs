@@ -26,8 +26,6 @@ pub struct Opening {
     pub bars: FeedBars,
     /// A room's topics.
     pub rooms: Vec<Declared>,
-    /// The hash of a feed's section of the configuration, so that nodes can be compared.
-    pub section: u64,
 }
 
 /// Sources that are to come and go, one after the other.
@@ -88,9 +86,9 @@ pub(super) struct Followed {
 impl Pulse {
     pub(super) fn obey(&mut self, order: Order) {
         match order {
-            Order::Open(Opening { source, lane, bars, rooms, section }) => {
+            Order::Open(Opening { source, lane, bars, rooms }) => {
                 self.limit(&rooms);
-                self.follow(source.clone(), lane, bars, section);
+                self.follow(source.clone(), lane, bars);
                 self.declare(&source, rooms);
             }
             Order::Change(opening) => self.change(opening),
@@ -99,15 +97,9 @@ impl Pulse {
     }
 
     /// From now on a source's ticks are collected and its beats come.
-    pub(super) fn follow(
-        &mut self,
-        source: Arc<Source>,
-        lane: Option<Arc<Lane>>,
-        bars: FeedBars,
-        section: u64,
-    ) {
+    pub(super) fn follow(&mut self, source: Arc<Source>, lane: Option<Arc<Lane>>, bars: FeedBars) {
         if let (Some(nodes), Some(lane)) = (&mut self.nodes, &lane) {
-            nodes.open(source.id, lane, bars.clone(), section);
+            nodes.open(source.id, lane, bars.clone());
         }
         self.board.open(&source);
         self.directory.open(&source);
@@ -154,14 +146,14 @@ impl Pulse {
     }
 
     /// A source is so from now on. Its topics stay, and their numbers go on.
-    fn change(&mut self, Opening { source, bars, rooms, section, .. }: Opening) {
+    fn change(&mut self, Opening { source, bars, rooms, .. }: Opening) {
         let id = source.id;
         let Some(followed) = self.sources.get(&id) else { return };
         let (mut source, mut bars) = (source, bars);
         if let (Some(nodes), Some(lane)) = (&mut self.nodes, &followed.lane) {
             // Whose numbers its topics have does not depend on the configuration.
             source = Arc::new(Source { group: followed.source.group.clone(), ..(*source).clone() });
-            nodes.change(id, lane, bars.clone(), section);
+            nodes.change(id, lane, bars.clone());
             if nodes.is_follower(id) {
                 bars = followed.fields.configured().clone();
             }

@@ -15,8 +15,6 @@ pub struct Described {
     kinds: Mutex<FieldsByKind>,
     /// Counts the changes of `kinds`.
     generation: AtomicU64,
-    /// All that the feed said of itself, as JSON.
-    hello: Mutex<Arc<str>>,
 }
 
 impl Described {
@@ -38,16 +36,6 @@ impl Described {
     /// The fields of all kinds.
     pub fn all(&self) -> FieldsByKind {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// What the feed said of itself.
-    pub fn set_hello(&self, hello: Arc<str>) {
-        *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = hello;
-    }
-
-    /// What it said last; empty until it has.
-    pub fn hello(&self) -> Arc<str> {
-        self.hello.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Another number once something else was said.

@@ -1,5 +1,7 @@
 //! What nobody may send.
 
+use std::sync::Arc;
+
 use super::*;
 
 fn broken(message: &Message) -> String {
@@ -13,7 +15,7 @@ fn broken(message: &Message) -> String {
 }
 
 fn beat(head: Head, load: Load) -> Message {
-    Message::Beat(Said { feed: "sim".into(), beat: Beat { head, load } })
+    Message::Beat(Said { feed: "sim".into(), beat: Beat { head, load: load.into() } })
 }
 
 fn with_tick(tick: Tick) -> Message {
@@ -59,17 +61,20 @@ fn places_in_the_order_that_cannot_be_are_refused() {
         Head { at: at(3, "a", 2), follows: Some(at(2, "b", 1)), ..begins() },
     ] {
         assert!(broken(&beat(head.clone(), Load::default())).contains(impossible), "{head:?}");
-        let answer = Answer::Beats(vec![Beat { head: head.clone(), load: Load::default() }]);
+        let answer = Answer::Beats(vec![Beat { head: head.clone(), load: Load::default().into() }]);
         let reply = Message::Answer(Reply { feed: "sim".into(), answer });
         assert!(broken(&reply).contains(impossible), "{head:?}");
     }
     let whole = |head, load| {
-        Message::Answer(Reply { feed: "sim".into(), answer: Answer::Whole(Beat { head, load }) })
+        Message::Answer(Reply {
+            feed: "sim".into(),
+            answer: Answer::Whole(Beat { head, load: Arc::new(load) }),
+        })
     };
     assert!(broken(&whole(begins(), Load::default())).contains("the whole board is not there"));
     assert!(broken(&whole(Head { root: root(4), ..begins() }, super::whole())).contains(impossible));
     let claim = Claim { era: era(0), newest: 1, root: root(0) };
-    let seen = Seen { feed: "sim".into(), claim: Some(claim), misses: false };
+    let seen = Seen { feed: "sim".into(), claim: Some(claim), misses: false, may_hold: true };
     let heartbeat = Message::Heartbeat(Heartbeat { feeds: vec![seen], ..Heartbeat::default() });
     assert!(broken(&heartbeat).contains("an era that is not possible"));
 }

@@ -45,6 +45,6 @@ fn what_any_version_has_written_is_read() {
 fn what_a_newer_node_adds_is_skipped() {
     let sent = fs::read(folder().join("future.bin")).unwrap();
     let load = Load { about: None, health: None, changes: vec![Change::Added(topic("sim.AAPL"))], ..load() };
-    let said = Said { feed: "sim".into(), beat: Beat { head: begins(), load } };
+    let said = Said { feed: "sim".into(), beat: Beat { head: begins(), load: load.into() } };
     assert_eq!(take(&sent), Ok(Message::Beat(said)));
 }

@@ -87,15 +87,15 @@ fn each() -> Vec<Message> {
     let follows = Some(at(2, "b", 99));
     let handed = Head { at: at(3, "a", 1), root: root.clone(), follows, hands_to: Some(node("c")) };
     let claim = Claim { era: era(3), newest: 17, root: root.clone() };
-    let seen = |claim| Seen { feed: feed(), misses: Option::is_none(&claim), claim };
+    let seen = |claim| Seen { feed: feed(), misses: Option::is_none(&claim), may_hold: true, claim };
     let answer = Answer::Beats(vec![
-        Beat { head: begins(), load: load() },
-        Beat { head: handed.clone(), load: Load::default() },
+        Beat { head: begins(), load: load().into() },
+        Beat { head: handed.clone(), load: Load::default().into() },
     ]);
     // After the beat of a hand-over, a whole board has only the place of that beat.
     let after = Head { follows: None, hands_to: None, ..handed };
     vec![
-        Message::Beat(Said { feed: feed(), beat: Beat { head: begins(), load: load() } }),
+        Message::Beat(Said { feed: feed(), beat: Beat { head: begins(), load: load().into() } }),
         Message::Heartbeat(Heartbeat {
             version: "0.1.0".into(),
             is_edge: false,
@@ -105,7 +105,10 @@ fn each() -> Vec<Message> {
         }),
         Message::Ask(Ask { feed: feed(), after: Some(at(3, "a", 5)), root: Some(root) }),
         Message::Answer(Reply { feed: feed(), answer }),
-        Message::Answer(Reply { feed: feed(), answer: Answer::Whole(Beat { head: after, load: whole() }) }),
+        Message::Answer(Reply {
+            feed: feed(),
+            answer: Answer::Whole(Beat { head: after, load: whole().into() }),
+        }),
         Message::Tell(Tell { feed: feed(), era: era(1 << 20) }),
         Message::Move(Move { feed: feed(), to: "b".into() }),
         Message::Publish(Publish {

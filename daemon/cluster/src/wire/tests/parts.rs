@@ -8,7 +8,7 @@ fn large(parts: usize) -> Message {
     let ticks = (0..parts * 6)
         .map(|n| Tick { value: value(b'a' + (n % 26) as u8), ..tick("sim.AAPL", n as u64 + 1) });
     let load = Load { ticks: ticks.collect(), ..Load::default() };
-    Message::Beat(Said { feed: "sim".into(), beat: Beat { head: begins(), load } })
+    Message::Beat(Said { feed: "sim".into(), beat: Beat { head: begins(), load: load.into() } })
 }
 
 fn small() -> Message {
@@ -100,7 +100,7 @@ fn what_no_message_may_have_is_not_sent() {
         about: Some(About { hello: "x".repeat(MESSAGE_BYTES_MAX).into(), ..About::default() }),
         ..Load::default()
     };
-    let message = Message::Beat(Said { feed: "sim".into(), beat: Beat { head: begins(), load: big } });
+    let message = Message::Beat(Said { feed: "sim".into(), beat: Beat { head: begins(), load: big.into() } });
     let refused = Writer::new(node("a")).write(&message).err().unwrap();
     assert!(refused.bytes > MESSAGE_BYTES_MAX);
 }

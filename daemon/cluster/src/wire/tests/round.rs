@@ -76,18 +76,31 @@ fn a_message() -> impl Strategy<Value = Message> {
     let beats = prop::collection::vec(beat(), 0..4);
     prop_oneof![
         (name(), beat()).prop_map(move |(feed, (number, load))| {
-            Message::Beat(Said { feed: feed.into(), beat: Beat { head: numbered(number), load } })
+            Message::Beat(Said {
+                feed: feed.into(),
+                beat: Beat { head: numbered(number), load: load.into() },
+            })
         }),
         (name(), beats).prop_map(move |(feed, beats)| {
-            let beats =
-                beats.into_iter().map(|(number, load)| Beat { head: numbered(number), load }).collect();
+            let beats = beats
+                .into_iter()
+                .map(|(number, load)| Beat { head: numbered(number), load: load.into() })
+                .collect();
             Message::Answer(Reply { feed: feed.into(), answer: Answer::Beats(beats) })
         }),
         (name(), a_board()).prop_map(|(feed, load)| {
-            Message::Answer(Reply { feed: feed.into(), answer: Answer::Whole(Beat { head: begins(), load }) })
+            Message::Answer(Reply {
+                feed: feed.into(),
+                answer: Answer::Whole(Beat { head: begins(), load: load.into() }),
+            })
         }),
         prop::collection::vec((name(), any::<bool>()), 0..30).prop_map(|feeds| {
-            let seen = |(feed, misses): (String, bool)| Seen { feed: feed.into(), claim: None, misses };
+            let seen = |(feed, misses): (String, bool)| Seen {
+                feed: feed.into(),
+                claim: None,
+                misses,
+                may_hold: true,
+            };
             Message::Heartbeat(Heartbeat {
                 feeds: feeds.into_iter().map(seen).collect(),
                 ..Heartbeat::default()

@@ -72,7 +72,7 @@ impl Pulse {
             NodeOrder::Hold { source, reign } => self.hold(source, &reign),
             NodeOrder::Yield { source } => self.yield_up(source),
             NodeOrder::Last { source } => self.say_last(source),
-            NodeOrder::Accept { id, source, load, join } => self.apply(id, source, load, join),
+            NodeOrder::Accept { id, source, load, join } => self.apply(id, source, &load, join),
             NodeOrder::Absent { source, reason } => self.desert(source, reason),
             NodeOrder::Whole { source, ask } => self.say_whole(source, ask),
         }
@@ -90,7 +90,7 @@ impl Pulse {
     }
 
     /// Applies what the holder of a feed says.
-    fn apply(&mut self, id: SourceId, source: Option<Arc<Source>>, mut load: Load, join: Join) {
+    fn apply(&mut self, id: SourceId, source: Option<Arc<Source>>, load: &Load, join: Join) {
         let Some(follower) = self.nodes.as_mut().and_then(|nodes| nodes.follower(id)) else { return };
         if follower.is_broken && join == Join::Next {
             return;
@@ -102,12 +102,12 @@ impl Pulse {
             // A topic's number may be given to another, so what is due of it goes first.
             self.push();
         }
-        load.about.take().into_iter().for_each(|about| self.learn(id, &about));
+        load.about.iter().for_each(|about| self.learn(id, about));
         source.into_iter().for_each(|source| self.reform(source));
         if was_absent {
             self.board.undesert(id);
         }
-        self.hear_health(id, load.health.take(), was_absent);
+        self.hear_health(id, load.health.as_ref(), was_absent);
         let (ts, says_ticks) = (load.ts, !load.ticks.is_empty() || load.whole.is_some());
         let dropped = load.ticks.len() as u64;
         let result = match join {
@@ -121,7 +121,8 @@ impl Pulse {
         self.tell_aged(id);
         let source = self.sources.get(&id).map(|followed| &followed.source);
         let interval = source.and_then(|s| s.tiers.all().first()).map_or(1, |i| i.as_millis().max(1) as u64);
-        if says_ticks || source.is_some_and(|source| source.always) && ts % interval == 0 {
+        let is_beat = ts > 0 && ts % interval == 0;
+        if says_ticks || is_beat && source.is_some_and(|source| source.always) {
             self.board.take_due(id, 0, &mut self.pending.due);
         }
         let Some(nodes) = &mut self.nodes else { return };
@@ -133,17 +134,17 @@ impl Pulse {
     }
 
     /// The error says how many ticks were taken before.
-    fn apply_next(&mut self, id: SourceId, load: Load) -> Result<(), (String, u64)> {
-        for change in load.changes {
+    fn apply_next(&mut self, id: SourceId, load: &Load) -> Result<(), (String, u64)> {
+        for change in &load.changes {
             let done = match change {
-                Change::Added(word) => self.board.add(id, &words::topic(&word, &self.board)).map(|_| ()),
-                Change::Removed(name) => self.board.remove(id, &name).map(|topic| {
+                Change::Added(word) => self.board.add(id, &words::topic(word, &self.board)).map(|_| ()),
+                Change::Removed(name) => self.board.remove(id, name).map(|topic| {
                     topic.iter().for_each(|topic| self.bars.retire(topic));
                 }),
             };
             done.map_err(|why| (why.to_string(), 0))?;
         }
-        for (word, taken) in load.ticks.into_iter().zip(0..) {
+        for (word, taken) in load.ticks.iter().zip(0..) {
             let unsound = |why: Unsound| (format!("{}: {why}", word.topic), taken);
             let topic = self.board.expect(id, &word.topic, word.seq, word.merged).map_err(unsound)?.clone();
             let tick = words::tick(word, &topic);
@@ -154,11 +155,11 @@ impl Pulse {
         Ok(())
     }
 
-    fn apply_whole(&mut self, id: SourceId, load: Load, begins: bool) -> Result<(), (String, u64)> {
-        let Some(whole) = load.whole else {
+    fn apply_whole(&mut self, id: SourceId, load: &Load, begins: bool) -> Result<(), (String, u64)> {
+        let Some(whole) = &load.whole else {
             return Err(("the whole board is not in what should have it".to_owned(), 0));
         };
-        let all: Vec<_> = whole.into_iter().map(|word| words::whole(word, &self.board)).collect();
+        let all: Vec<_> = whole.iter().map(|word| words::whole(word, &self.board)).collect();
         for kept in &all {
             let known = self.board.find(kept.topic.name());
             let last = known.and_then(|id| self.board.history().last(id)).map_or(0, |frame| frame.tick().seq);
@@ -186,7 +187,7 @@ impl Pulse {
     }
 
     /// Clients are told how the feed is, as its holder says, or as it said before it was away.
-    fn hear_health(&mut self, id: SourceId, word: Option<tickerd_cluster::load::Health>, was_absent: bool) {
+    fn hear_health(&mut self, id: SourceId, word: Option<&tickerd_cluster::load::Health>, was_absent: bool) {
         let Some(follower) = self.nodes.as_mut().and_then(|nodes| nodes.follower(id)) else { return };
         let said = word.map(words::health);
         let is_news = said.is_some();

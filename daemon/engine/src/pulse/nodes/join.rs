@@ -26,7 +26,7 @@ impl Cluster {
     pub(super) fn park(&mut self, now: u64, order: NodeOrder) -> Option<NodeOrder> {
         let NodeOrder::Accept { id, load, join: Join::Next, .. } = &order else { return Some(order) };
         let (id, ts) = (*id, load.ts);
-        if self.port.join.is_zero() || self.follower(id).is_none() {
+        if self.port.join.is_zero() || load.ticks.is_empty() || self.follower(id).is_none() {
             return Some(order);
         }
         let is_other = |window: &Window| window.ts != ts || window.heard.contains(&id);

@@ -180,8 +180,8 @@ impl Part {
             max_age_ms: words::age_ms(freshness.max_age()),
             source_max_age_ms: words::age_ms(freshness.source_max_age()),
             bars: words::bars_word(&self.bars),
-            hello: (*self.lane.hello()).into(),
-            section: self.section,
+            // What the plugin and the configuration say besides is added by who sends it.
+            ..About::default()
         }
     }
 }

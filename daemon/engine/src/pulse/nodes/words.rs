@@ -42,9 +42,10 @@ pub fn tick_word(tick: &Tick) -> TickWord {
     }
 }
 
-pub fn tick(word: TickWord, topic: &Topic) -> Tick {
+pub fn tick(word: &TickWord, topic: &Topic) -> Tick {
     let TickWord { topic: _, seq, merged, ts, src_ts, from, value } = word;
-    Tick { topic: topic.clone(), seq, n: 0, ts, src_ts, from, value: value.0, merged }
+    let (topic, from, value) = (topic.clone(), from.clone(), value.0.clone());
+    Tick { topic, seq: *seq, n: 0, ts: *ts, src_ts: *src_ts, from, value, merged: *merged }
 }
 
 /// All topics of a source, as they were pushed.
@@ -61,15 +62,15 @@ pub fn whole_word(board: &Board, source: tickerd_model::source::SourceId) -> Vec
     board.whole(source).into_iter().map(of).collect()
 }
 
-pub fn whole(word: Whole, board: &Board) -> Kept<Tick> {
+pub fn whole(word: &Whole, board: &Board) -> Kept<Tick> {
     let topic = topic(&word.topic, board);
     Kept {
         seq: word.seq,
         age: word.age_ms.saturating_mul(1_000),
         is_stale: word.is_stale,
         floor: word.floor,
-        past: word.past.into_iter().map(|word| tick(word, &topic)).collect(),
-        newest: word.newest.map(|word| tick(word, &topic)),
+        past: word.past.iter().map(|word| tick(word, &topic)).collect(),
+        newest: word.newest.as_ref().map(|word| tick(word, &topic)),
         topic,
     }
 }
@@ -80,9 +81,13 @@ pub fn health_word(health: &Health) -> HealthWord {
 }
 
 /// A state that this version does not know is one that is not as it should be.
-pub fn health(word: HealthWord) -> Health {
+pub fn health(word: &HealthWord) -> Health {
     let known = FeedState::ALL.into_iter().find(|state| state.as_str() == &*word.state);
-    Health { state: known.unwrap_or(FeedState::Degraded), since: word.since, reason: word.reason.into() }
+    Health {
+        state: known.unwrap_or(FeedState::Degraded),
+        since: word.since,
+        reason: (*word.reason).to_owned(),
+    }
 }
 
 /// As `bars` of a `[[feed]]` is written.
