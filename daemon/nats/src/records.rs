@@ -88,7 +88,9 @@ impl Link {
             let words = format!("JetStream did not answer within {} s", DEADLINE.as_secs());
             Err(Error(words))
         });
-        trouble.records(outcome.as_ref().err().map(|error| format!("no record can be read or written: {error}")));
+        trouble.records(
+            outcome.as_ref().err().map(|error| format!("no record can be read or written: {error}")),
+        );
         outcome
     }
 
@@ -117,7 +119,11 @@ impl Link {
             Reply::Done(value) => {
                 let stream = value.get("stream").and_then(Value::as_str);
                 let stored = value.get("seq").and_then(Value::as_u64).is_some();
-                if stored && stream == Some(&self.inner().settings.stream()) { Ok(true) } else { Err(strange("the write", &value)) }
+                if stored && stream == Some(&self.inner().settings.stream()) {
+                    Ok(true)
+                } else {
+                    Err(strange("the write", &value))
+                }
             }
             Reply::Failed(code, _) if CONFLICT.contains(&code) => Ok(false),
             Reply::Failed(code, words) => Err(Error(format!("JetStream: {words} ({code})"))),
@@ -127,7 +133,8 @@ impl Link {
 
     /// Makes the bucket. That it is there already is as good.
     async fn make(&self) -> Result<(), Error> {
-        let servers = self.inner().settings.servers.len().max(self.inner().client.server_info().connect_urls.len());
+        let servers =
+            self.inner().settings.servers.len().max(self.inner().client.server_info().connect_urls.len());
         let reply = match self.make_on(3).await? {
             Reply::Failed(NOT_CLUSTERED, _) => self.make_on(1).await?,
             Reply::Failed(NO_PEERS, _) if servers < 3 => self.make_on(1).await?,
@@ -135,7 +142,9 @@ impl Link {
         };
         match reply {
             Reply::Done(_) | Reply::Failed(OTHER_CONFIGURATION, _) => Ok(()),
-            Reply::Failed(code, words) => Err(Error(format!("cannot make the bucket {}: {words} ({code})", self.bucket()))),
+            Reply::Failed(code, words) => {
+                Err(Error(format!("cannot make the bucket {}: {words} ({code})", self.bucket())))
+            }
             Reply::Nobody => Err(nobody()),
         }
     }
@@ -152,7 +161,12 @@ impl Link {
         self.request(subject, &[], Bytes::from(config.to_string())).await
     }
 
-    async fn request(&self, subject: String, headers: &[(&'static str, String)], bytes: Bytes) -> Result<Reply, Error> {
+    async fn request(
+        &self,
+        subject: String,
+        headers: &[(&'static str, String)],
+        bytes: Bytes,
+    ) -> Result<Reply, Error> {
         // What waits for a connection would be written when nobody expects it any more.
         if !self.is_connected() {
             return Err(Error("there is no connection to NATS".to_owned()));
@@ -170,11 +184,14 @@ impl Link {
         let answer = match timeout_at(until, client.send_request(subject.clone(), request)).await {
             Ok(Ok(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => return Ok(Reply::Nobody),
             Ok(Ok(message)) => message.payload,
-            Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => return Ok(Reply::Nobody),
+            Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
+                return Ok(Reply::Nobody);
+            }
             Ok(Err(error)) => return Err(Error(format!("{subject}: {error}"))),
             Err(_) => return Err(Error(format!("{subject}: no answer within {} s", DEADLINE.as_secs()))),
         };
-        let value: Value = serde_json::from_slice(&answer).map_err(|error| Error(format!("{subject}: {error}")))?;
+        let value: Value =
+            serde_json::from_slice(&answer).map_err(|error| Error(format!("{subject}: {error}")))?;
         let Some(error) = value.get("error") else { return Ok(Reply::Done(value)) };
         let code = error.get("err_code").and_then(Value::as_u64).unwrap_or_default();
         let words = error.get("description").and_then(Value::as_str).unwrap_or_default();

@@ -5,6 +5,7 @@
 //! pulse numbers what this node holds and applies what others say; see [`crate::exchange::nodes`].
 //!
 //! - `node` is the loop: what comes in, and when.
+//! - `hearing` is what other nodes say; `hands` is how feeds go from one node to another.
 //! - `feed` is what it knows of one feed.
 //! - `records` are the keys that all nodes share.
 //! - `said` reads and writes what nodes send.
@@ -12,6 +13,7 @@
 
 mod feed;
 mod hands;
+mod hearing;
 mod node;
 mod records;
 mod said;
