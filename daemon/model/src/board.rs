@@ -361,7 +361,7 @@ impl Board {
 
 mod ageing;
 mod due;
-mod missed;
+pub mod missed;
 mod place;
 mod restoring;
 mod sources;

@@ -373,6 +373,7 @@ impl History {
     }
 }
 
+mod from;
 mod order;
 #[cfg(test)]
 mod tests;
