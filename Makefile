@@ -69,9 +69,8 @@ test-tools: rust
 
 lint: rust
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	@# Outside the workspace, so nothing else would see that they no longer build; their lock follows the daemon.
-	$(CARGO) clippy --manifest-path tests/fuzz/Cargo.toml --target-dir target -- -D warnings
+	@# The fuzz targets are built nowhere else, so nothing else would see that they no longer do.
+	$(CARGO) clippy --locked --workspace --all-targets --features tickerd-fuzz/targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p tickerd-sdk
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
 	else echo "lint: cargo-deny is not installed, so dependencies were not checked"; fi
