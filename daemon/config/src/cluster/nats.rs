@@ -58,6 +58,16 @@ fn servers(node: &Node) -> Read<Vec<Nats>> {
         let refusal = Refusal::new(node, what).code(Code::TooMany).allowed(format!("1 to {SERVERS_MAX}"));
         return Err(vec![refusal.change("write nats = [\"nats://127.0.0.1:4222\"]")]);
     }
+    let first = servers.first().is_some_and(|(server, _)| server.tls);
+    if let Some((at, (server, origin))) =
+        servers.iter().enumerate().find(|(_, (server, _))| server.tls != first)
+    {
+        let what = "one server is reached by TLS and another is not; it is all of them or none";
+        let mut refusal = Refusal::new(node, what).code(Code::Conflict);
+        (refusal.at, refusal.suffix) = (origin.clone(), format!("[{at}]"));
+        let right = Nats { tls: first, ..server.clone() };
+        return Err(vec![refusal.allowed(ALLOWED).change(format!("write \"{right}\""))]);
+    }
     let is_earlier = |at: usize, one: &Nats| {
         servers.iter().take(at).any(|(two, _)| (&one.host, one.port) == (&two.host, two.port))
     };

@@ -75,6 +75,10 @@ fn slips_are_told_with_place_and_remedy() {
         (with("nats", "[\"tls://a b\"]"), &["no host and port"]),
         (with("nats", "[\"tls://[::1\"]"), &["no host and port"]),
         (with("nats", "[\"tls://a\", \"tls://a:4222\"]"), &["cluster.nats[1]", "there twice"]),
+        (
+            with("nats", "[\"tls://a\", \"nats://b\"]"),
+            &["t.toml:4:20: cluster.nats[1]", "all of them or none", "write \"tls://b:4222\""],
+        ),
         (cluster("role = \"egde\"\n"), &["cluster.role", "did you mean \"edge\"?"]),
         (cluster("join = \"1s\"\n"), &["cluster.join", "more than the most, 20ms"]),
         (cluster("feeds = []\n"), &["a list of 0 feeds", "delete the line, which means all of them"]),
@@ -182,7 +186,7 @@ fn a_password_is_never_repeated() {
 /// A container is given its node's name so.
 #[test]
 fn the_environment_names_a_node() {
-    let env = [("TICKERD_CLUSTER__NODE", "c"), ("TICKERD_CLUSTER__NATS", "nats://127.0.0.1, tls://b")];
+    let env = [("TICKERD_CLUSTER__NODE", "c"), ("TICKERD_CLUSTER__NATS", "nats://127.0.0.1, nats://b")];
     let found =
         with_env("[cluster]\nname = \"prod\"\n", &env, &Overrides::default()).unwrap().cluster.unwrap();
     assert_eq!((found.node.as_str(), found.nats.len()), ("c", 2));

@@ -106,7 +106,7 @@ previous = { env = "BEFORE" }
 [cluster]
 name = "prod"
 node = "b"
-nats = ["tls://Nats.Example", "nats://[::1]:4223"]
+nats = ["tls://Nats.Example", "tls://[::1]:4223"]
 user = "tickerd"
 password = { credential = "nats" }
 ca = "nats/ca.pem"
@@ -224,7 +224,7 @@ age = "1h"
         node: "b".into(),
         nats: vec![
             Nats { tls: true, host: "nats.example".into(), port: 4222 },
-            Nats { tls: false, host: "::1".into(), port: 4223 },
+            Nats { tls: true, host: "::1".into(), port: 4223 },
         ],
         login: Some(Login::User {
             user: "tickerd".into(),

@@ -2,22 +2,27 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::feeds::Starter;
+use super::StartError;
 use super::hello;
-use super::sources::Sources;
 use super::works::{FEEDS_STOP, Works};
 use crate::admin::{Check, Readiness};
 use crate::cluster::{self, Command, Plugins};
 use crate::contract::Said;
-use crate::pulse::Opening;
+use crate::control;
+use crate::exchange::nodes::PulseSays;
+use crate::exchange::standing::ClusterRows;
+use crate::pulse::{self, Opening};
 use crate::store::SavedTopic;
 use tickerd_cluster::Era;
 use tickerd_cluster::load::About;
-use tickerd_config::{self as config, Config};
+use tickerd_config::{self as config, Config, Login, Role};
+use tickerd_model::access::secret::Secret;
 use tickerd_model::source::{Source, SourceId};
+use tickerd_nats::SignIn;
+use tokio::sync::{mpsc, oneshot};
 
 /// This daemon's part in a cluster, for those who change the configuration.
 pub struct Membership {
@@ -118,7 +123,7 @@ impl Plugins for Shares {
     fn open(&self, feed: &str) -> Option<cluster::Feed> {
         let works = self.works.upgrade()?;
         let is_taken = works.config().topics.iter().any(|topic| topic.name.split('.').next() == Some(feed));
-        if is_taken || !config::is_feed_name(feed) {
+        if is_taken {
             return None;
         }
         let opening = works.sources.followed(feed, &works.starter.bare_lane());
@@ -144,9 +149,95 @@ impl Plugins for Shares {
 const INTERVAL_MIN_MS: u64 = 10;
 const INTERVAL_MAX_MS: u64 = 3_600_000;
 
+/// A node that has a way to the others, or goes on looking for one.
+pub struct Joined {
+    room: cluster::Joined,
+    /// The cluster's, if it could be had.
+    pub epoch: Option<String>,
+    /// How long beats of one instant wait for each other.
+    pub join: Duration,
+}
+
+/// Connects to the others. `wanted` becomes the cluster's epoch if it has none.
+///
+/// # Errors
+/// A secret or a certificate could not be read.
+pub fn join(section: &config::Cluster, wanted: &str) -> Result<Joined, StartError> {
+    let room = cluster::join(link_of(section), wanted)?;
+    Ok(Joined { epoch: room.epoch.clone(), room, join: section.join })
+}
+
+/// The way to the pulse and back.
+pub fn pulse_of(nodes: pulse::Nodes, says: mpsc::Receiver<PulseSays>) -> cluster::Pulse {
+    cluster::Pulse { order: Box::new(move |order| nodes.order(order)), says }
+}
+
+impl Joined {
+    /// Begins to hold and to follow feeds.
+    pub fn start(
+        self,
+        works: &Arc<Works>,
+        openings: &[Opening],
+        stored: &HashMap<String, Era>,
+        pulse: cluster::Pulse,
+        standing: Arc<cluster::Standing>,
+    ) -> Result<cluster::Running, StartError> {
+        let config = works.config().clone();
+        let Some(section) = &config.cluster else { return Err("there is no [cluster]".into()) };
+        let hellos = works.starter.hellos.clone().unwrap_or_default();
+        let shares = Arc::new(Shares::new(works, openings, hellos));
+        let feeds = feeds_of(&config, openings, stored);
+        let settings = settings_of(&config, section);
+        let running = cluster::start(self.room, settings, feeds, pulse, shares.clone(), standing)?;
+        drop(works.membership.set(Membership { shares, handle: running.handle() }));
+        Ok(running)
+    }
+}
+
+/// The way to the NATS servers. The secret is read anew at each connection.
+fn link_of(section: &config::Cluster) -> tickerd_nats::Settings {
+    let read = |login: &Login| {
+        let login = login.clone();
+        let expose = |secret: Secret| secret.expose().to_owned();
+        tickerd_nats::Secret::new(move || {
+            tickerd_identity::of_node(&login).map(expose).map_err(|error| error.to_string())
+        })
+    };
+    let sign_in = match &section.login {
+        None => SignIn::Nobody,
+        Some(login @ Login::Credentials(_)) => SignIn::Credentials(read(login)),
+        Some(login @ Login::User { user, .. }) => {
+            SignIn::Password { user: user.clone(), password: read(login) }
+        }
+    };
+    tickerd_nats::Settings {
+        servers: section.nats.iter().map(ToString::to_string).collect(),
+        cluster: section.name.clone(),
+        node: section.node.clone(),
+        sign_in,
+        ca: section.ca.clone(),
+        certificate: None,
+    }
+}
+
+/// How this node is configured.
+fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings {
+    cluster::Settings {
+        cluster: section.name.clone(),
+        node: section.node.clone(),
+        is_edge: section.role == Role::Edge,
+        feeds: section.feeds.as_ref().map(|feeds| feeds.iter().cloned().collect()),
+        kept: config.history.bytes / config.feeds.len().max(KEPT_SHARES_MIN),
+        config: config.feeds.iter().map(section_of).fold(0, u64::wrapping_add),
+        version: super::VERSION.into(),
+    }
+}
+
+/// A feed keeps at most this part of what the past may take, for nodes that missed beats.
+const KEPT_SHARES_MIN: usize = 4;
+
 /// The feeds of the configuration, as the engine's `cluster` takes them.
-pub fn feeds(config: &Config, openings: &[Opening], saved: &[SavedTopic]) -> Vec<cluster::Feed> {
-    let eras = greatest_eras(saved);
+fn feeds_of(config: &Config, openings: &[Opening], eras: &HashMap<String, Era>) -> Vec<cluster::Feed> {
     let era = |feed: &config::Feed| eras.get(&feed.name).copied().unwrap_or(Era::NONE);
     config.feeds.iter().zip(openings).map(|(feed, opening)| feed_of(feed, opening, era(feed))).collect()
 }
@@ -158,7 +249,7 @@ fn feed_of(feed: &config::Feed, opening: &Opening, stored: Era) -> cluster::Feed
 }
 
 /// By first segment, the greatest era of the numbers of an earlier run.
-fn greatest_eras(saved: &[SavedTopic]) -> HashMap<String, Era> {
+pub fn greatest_eras(saved: &[SavedTopic]) -> HashMap<String, Era> {
     let mut eras = HashMap::new();
     for topic in saved {
         let first = tickerd_model::topic::first_segment(topic.newest.topic.name()).to_owned();
@@ -204,25 +295,44 @@ impl Hasher for Fnv {
 const VALUES_MAX: Duration = Duration::from_secs(10);
 
 /// Adds to the readiness what the cluster has to do with it.
-pub fn judge(status: &cluster::Status, since_start: Duration, mut readiness: Readiness) -> Readiness {
-    let heard = status.nodes.len();
-    let detail = match (&status.trouble, status.is_connected) {
+pub fn judge(rows: &ClusterRows, since_start: Duration, mut readiness: Readiness) -> Readiness {
+    let others = rows.nodes.len().saturating_sub(1);
+    let detail = match (&rows.trouble, rows.connected) {
         (Some(trouble), _) => format!("degraded: {trouble}"),
         (None, false) => "degraded: there is no connection to NATS, so this node serves what it has".into(),
-        (None, true) => format!("node {} of {}, {heard} others are heard", status.node, status.cluster),
+        (None, true) => format!("node {} of {}, {others} others are heard", rows.node, rows.cluster),
     };
-    readiness.checks.push(Check { name: "cluster".into(), ok: status.is_connected, detail });
-    let mut waits = false;
-    for row in status.feeds.iter().filter(|row| !row.is_mine) {
+    readiness.checks.push(Check { name: "cluster".into(), ok: rows.connected, detail });
+    let mut waits = rows.node.is_empty();
+    for row in rows.feeds.iter().filter(|row| row.state != "holds") {
         let ok = row.holder.is_some() && row.trouble.is_none();
         let detail = match (&row.trouble, &row.holder) {
             (Some(trouble), _) => format!("degraded: {trouble}"),
             (None, Some(holder)) => format!("held by the node {holder}"),
             (None, None) => "degraded: no node is heard that holds it; its values are old".into(),
         };
-        waits |= row.beat == 0;
+        waits |= row.beats == 0;
         readiness.checks.push(Check { name: format!("feed {}", row.feed), ok, detail });
     }
     readiness.ready = !waits || since_start > VALUES_MAX;
     readiness
+}
+
+/// What the operator may command of the cluster, which begins a moment later.
+pub fn commands(
+    standing: &Arc<cluster::Standing>,
+    handle: &Arc<OnceLock<cluster::Handle>>,
+) -> control::Cluster {
+    let (standing, moves, drains) = (standing.clone(), handle.clone(), handle.clone());
+    control::Cluster {
+        rows: Arc::new(move || standing.rows()),
+        hand_over: Arc::new(move |feed, node| {
+            let (done, moving) = oneshot::channel();
+            moves.get()?.command(Command::Move { feed, to: Some(node), done }).then_some(moving)
+        }),
+        drain: Arc::new(move || {
+            let (done, moving) = oneshot::channel();
+            drains.get()?.command(Command::Drain { done }).then_some(moving)
+        }),
+    }
 }

@@ -5,6 +5,7 @@
 //! pulse numbers what this node holds and applies what others say; see [`crate::exchange::nodes`].
 //!
 //! - `node` is the loop: what comes in, and when.
+//! - `hearing` is what other nodes say; `hands` is how feeds go from one node to another.
 //! - `feed` is what it knows of one feed.
 //! - `records` are the keys that all nodes share.
 //! - `said` reads and writes what nodes send.
@@ -12,6 +13,7 @@
 
 mod feed;
 mod hands;
+mod hearing;
 mod node;
 mod records;
 mod said;
@@ -32,7 +34,7 @@ use crate::exchange::nodes::{NodeOrder, PulseSays};
 use tickerd_cluster::Era;
 use tickerd_model::source::{Source, SourceId};
 
-pub use self::standing::{FeedRow, NodeRow, Standing, Status};
+pub use self::standing::Standing;
 
 /// Commands that wait.
 const COMMANDS_MAX: usize = 64;
@@ -163,7 +165,7 @@ impl Running {
 
     /// Ends the thread.
     pub fn stop(self) {
-        drop(self.stop.send(()));
+        let _ = self.stop.send(());
         if self.thread.join().is_err() {
             tracing::error!("the thread of the cluster ended in a panic");
         }

@@ -9,16 +9,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::feed::{Held, epoch_of, join_of};
-use super::said::{Heard, Mouth};
+use super::said::Mouth;
 use super::standing::{NodeSeen, Standing};
 use super::{Command, Feed, Plugins, Settings};
 use crate::exchange::nodes::{NodeOrder, PulseSays, Reign};
 use tickerd_cluster::load::Load;
-use tickerd_cluster::wire::{Ask, Heartbeat, Message, Reply, Said, Seen, Tell, Wrong};
-use tickerd_cluster::{Act, Answer, Beat, Found, Joint, Millis, Node as Name};
+use tickerd_cluster::wire::{Ask, Message, Said, Tell};
+use tickerd_cluster::{Act, Beat, Found, Joint, Millis, Node as Name};
 use tickerd_model::source::SourceId;
 use tickerd_nats::{Event, Events, Link};
-use tickerd_process::clock::now_unix_ms;
 
 /// Between two looks at the time.
 const LOOK: Duration = Duration::from_millis(50);
@@ -31,7 +30,7 @@ pub const RESULTS_MAX: usize = 1_024;
 /// Packets that wait to be sent.
 const OUT_MAX: usize = 1_024;
 /// Whole boards that are being made for others at once.
-const BOARDS_MAX: usize = 256;
+pub(super) const BOARDS_MAX: usize = 256;
 
 /// What a task of the loop brings back.
 #[derive(Debug)]
@@ -51,9 +50,9 @@ pub enum Back {
 }
 
 /// Who waits for a whole board, and of which feed.
-struct Waits {
-    feed: Arc<str>,
-    node: Name,
+pub(super) struct Waits {
+    pub feed: Arc<str>,
+    pub node: Name,
 }
 
 pub struct Node {
@@ -74,8 +73,8 @@ pub struct Node {
     pub(super) is_draining: bool,
     pub(super) moves: Vec<super::hands::Moving>,
     pub(super) epoch: Option<String>,
-    boards: BTreeMap<u64, Waits>,
-    boards_made: u64,
+    pub(super) boards: BTreeMap<u64, Waits>,
+    pub(super) boards_made: u64,
     looks: u64,
     started: Instant,
 }
@@ -194,95 +193,6 @@ impl Node {
             Event::SlowConsumer => self.standing.count_overrun(),
             Event::Refused(what) => tracing::error!("NATS refuses: {what}"),
         }
-    }
-
-    fn hear(&mut self, packet: &[u8]) {
-        let now = self.now();
-        let Heard { from, message } = match self.mouth.hear(packet, now) {
-            Ok(Some(heard)) => heard,
-            Ok(None) => return,
-            Err(wrong) => return self.misheard(&wrong),
-        };
-        if from == self.me {
-            return;
-        }
-        match message {
-            Message::Heartbeat(says) => self.heard_heartbeat(&from, says, now),
-            Message::Beat(Said { feed, beat }) => self.with(&feed.into(), |held| {
-                held.lag_ms = now_unix_ms().saturating_sub(beat.load.ts);
-                held.part.hear(beat, now);
-            }),
-            Message::Tell(Tell { feed, era }) => self.with(&feed.into(), |held| held.part.told(era, now)),
-            Message::Ask(Ask { feed, after, root }) => {
-                let feed: Arc<str> = feed.into();
-                let Some(held) = self.feeds.get(&feed) else { return };
-                match held.part.after(after.as_ref(), root.as_ref()) {
-                    Some(beats) => self.answer(&feed, &from, Answer::Beats(beats)),
-                    None => self.ask_board(feed, from),
-                }
-            }
-            Message::Answer(Reply { feed, answer }) => {
-                self.with(&feed.into(), |held| held.part.answered(&from, answer, now));
-            }
-            Message::Move(wanted) => self.heard_move(&wanted.feed.into(), &wanted.to),
-            Message::Publish(_) | Message::Published(_) => {}
-        }
-    }
-
-    /// What cannot be read is counted. A feed of a node that speaks a newer version is not followed by guesses.
-    fn misheard(&mut self, wrong: &Wrong) {
-        self.standing.count_refused(wrong);
-        let now = self.now();
-        let Wrong::Newer { node, .. } = wrong else { return };
-        for held in self.feeds.values_mut() {
-            if held.part.holder(now).is_some_and(|holder| holder.name == *node) {
-                held.broken = Some(wrong.to_string());
-            }
-        }
-    }
-
-    fn heard_heartbeat(&mut self, from: &Name, says: Heartbeat, now: Millis) {
-        if from.name == self.me.name {
-            self.standing.count_twin();
-        }
-        for seen in says.feeds.clone() {
-            let feed: Arc<str> = seen.feed.clone().into();
-            if seen.claim.is_some() {
-                self.heard_of(&feed);
-            }
-            let heartbeat = seen.heartbeat(from.clone());
-            self.with(&feed, |held| held.part.heard(&heartbeat, now));
-        }
-        self.note_node(from, says);
-    }
-
-    fn say_heartbeat(&mut self, now: Millis) {
-        let feeds = self.feeds.iter().map(|(name, held)| Seen::new(name, held.part.heartbeat(now))).collect();
-        let heartbeat = Heartbeat {
-            version: self.settings.version.as_str().into(),
-            is_edge: self.settings.is_edge,
-            ts: now_unix_ms(),
-            config: self.settings.config,
-            feeds,
-        };
-        let me = self.me.name.clone();
-        self.send("node", &me, &Message::Heartbeat(heartbeat));
-    }
-
-    /// The whole board of a feed, as the pulse has it, for another node.
-    fn ask_board(&mut self, feed: Arc<str>, node: Name) {
-        let is_asked = self.boards.values().any(|waits| waits.feed == feed && waits.node == node);
-        let Some(held) = self.feeds.get(&feed).filter(|_| !is_asked && self.boards.len() < BOARDS_MAX) else {
-            return;
-        };
-        self.boards_made += 1;
-        let (source, ask) = (held.source.id, self.boards_made);
-        self.boards.insert(ask, Waits { feed, node });
-        (self.order)(NodeOrder::Whole { source, ask });
-    }
-
-    fn answer(&mut self, feed: &str, to: &Name, answer: Answer<Arc<Load>>) {
-        self.send("answer", &to.name, &Message::Answer(Reply { feed: feed.into(), answer }));
     }
 
     /// Does something to a feed, and then what follows from that.
