@@ -102,11 +102,7 @@ impl App {
 
     /// Binds what is configured. `commit` is what this was built from.
     pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
-        if config.cluster.is_some() && !cfg!(feature = "cluster") {
-            let change =
-                "install tickerd's package, or build it with --features cluster, or delete [cluster]";
-            return Err(format!("{}; {change}", App::WITHOUT_CLUSTER).into());
-        }
+        cluster::check(&config)?;
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
         let keeper = access::open(&config, &registry)?;
@@ -242,6 +238,9 @@ impl App {
             announced: announced.clone(),
         };
         let (reloader, begin) = Reloader::start(parts)?;
+        let node = Arc::new(OnceLock::new());
+        let commanded =
+            standing.clone().map(|standing| operator::cluster(standing, node.clone(), epoch.clone()));
         let facts = operator::Facts {
             commit,
             epoch,
@@ -255,7 +254,8 @@ impl App {
             readiness: readiness.clone(),
         };
         let rates = Arc::new(Rates::default());
-        let commands = operator::commands(&feeds, &rates, keeper.clone(), asker.clone(), &reloader, facts);
+        let commands =
+            operator::commands(&feeds, &rates, keeper.clone(), asker.clone(), &reloader, commanded, facts);
         let admin = admin.start(admin::Sources {
             gate: Arc::new(admin::Gate::new(&registry, access::operators(admin_token, keeper.clone()))?),
             registry,
@@ -293,7 +293,9 @@ impl App {
         });
         let nodes = match (joined, nodes, standing) {
             (Some(joined), Some(nodes), Some(standing)) => {
-                Some(joined.start(&works, &openings, &stored, nodes, standing)?)
+                let running = joined.start(&works, &openings, &stored, nodes, standing)?;
+                drop(node.set(running.handle()));
+                Some(running)
             }
             _ => None,
         };
