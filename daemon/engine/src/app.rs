@@ -196,7 +196,8 @@ impl App {
         let all: Vec<_> = openings.iter().cloned().chain(others).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);
-        let nodes: Option<crate::cluster::Pulse> = None;
+        let nodes = joined.as_ref().map(|joined| pulse::NodePort::new(&bell, joined.join));
+        let (nodes, port) = nodes.map(|(nodes, says, port)| (cluster::pulse_of(nodes, says), port)).unzip();
         let parts = pulse::Parts {
             past,
             stats: pulse::Stats::new(fanout_metrics.connections.clone()),
@@ -204,6 +205,7 @@ impl App {
             outlet,
             bell,
             metrics: pulse::Metrics::new(&registry)?,
+            nodes: port,
         };
         let topics = parts.metrics.topics.clone();
         let pulse = pulse::start(all, parts)?;
@@ -225,7 +227,7 @@ impl App {
             let readiness = readiness::judge(&judged.all(), store.as_deref(), certificate, issuers);
             let readiness = readiness.with(asked_record.check());
             match &stands {
-                Some(standing) => cluster::judge(&standing.status(), started.elapsed(), readiness),
+                Some(standing) => cluster::judge(&standing.rows(), started.elapsed(), readiness),
                 None => readiness,
             }
         });
@@ -238,9 +240,6 @@ impl App {
             announced: announced.clone(),
         };
         let (reloader, begin) = Reloader::start(parts)?;
-        let node = Arc::new(OnceLock::new());
-        let commanded =
-            standing.clone().map(|standing| operator::cluster(standing, node.clone(), epoch.clone()));
         let facts = operator::Facts {
             commit,
             epoch,
@@ -254,8 +253,10 @@ impl App {
             readiness: readiness.clone(),
         };
         let rates = Arc::new(Rates::default());
-        let commands =
-            operator::commands(&feeds, &rates, keeper.clone(), asker.clone(), &reloader, commanded, facts);
+        let handle = Arc::new(OnceLock::new());
+        let in_cluster = standing.as_ref().map(|standing| cluster::commands(standing, &handle));
+        let commands = operator::commands(&feeds, &rates, keeper.clone(), asker.clone(), &reloader, facts);
+        let commands = control::Commands { cluster: in_cluster, ..commands };
         let admin = admin.start(admin::Sources {
             gate: Arc::new(admin::Gate::new(&registry, access::operators(admin_token, keeper.clone()))?),
             registry,
@@ -293,12 +294,11 @@ impl App {
         });
         let nodes = match (joined, nodes, standing) {
             (Some(joined), Some(nodes), Some(standing)) => {
-                let running = joined.start(&works, &openings, &stored, nodes, standing)?;
-                drop(node.set(running.handle()));
-                Some(running)
+                Some(joined.start(&works, &openings, &stored, nodes, standing)?)
             }
             _ => None,
         };
+        nodes.iter().for_each(|running| _ = handle.set(running.handle()));
         begin.with(&works);
         Ok(Running { works, reloader, server, admin, control, announced, nodes, pulse, fanout })
     }

@@ -67,13 +67,15 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn new(feed: &str, crate::Heartbeat { claim, misses, may_hold, .. }: crate::Heartbeat) -> Seen {
+    pub fn new(feed: &str, said: crate::Heartbeat) -> Seen {
+        let crate::Heartbeat { claim, misses, may_hold, .. } = said;
         Seen { feed: feed.into(), claim, misses, may_hold }
     }
 
     /// As the rules take it.
     pub fn heartbeat(self, node: Node) -> crate::Heartbeat {
-        crate::Heartbeat { node, claim: self.claim, misses: self.misses, may_hold: self.may_hold }
+        let Seen { claim, misses, may_hold, .. } = self;
+        crate::Heartbeat { node, claim, misses, may_hold }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the operator is told and may command, over the admin socket and the admin listener.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use prometheus::core::Collector;
@@ -14,14 +14,10 @@ use super::rates::Rates;
 use super::reload;
 use super::reloader::Reloader;
 use crate::admin::Readiness;
-use crate::cluster::{self, Handle, Standing};
-use crate::control::{
-    CheckRow, Cluster, ClusterRows, Command, Commands, FeedRow, HeldRow, Lists, LogLine, NodeRow, Status,
-};
+use crate::control::{CheckRow, Command, Commands, FeedRow, Lists, LogLine, Status};
 use crate::exchange::enquiry::Asker;
 use tickerd_config::{self as config, Isolation};
 use tickerd_identity::Revocation;
-use tokio::sync::oneshot;
 
 /// What is known of the daemon when it has started.
 pub struct Facts {
@@ -46,7 +42,6 @@ pub fn commands(
     keeper: Option<Arc<Keeper>>,
     asker: Asker,
     reloader: &Arc<Reloader>,
-    cluster: Option<Cluster>,
     facts: Facts,
 ) -> Commands {
     let (listed, reloaded, counted) = (Arc::downgrade(feeds), Arc::downgrade(feeds), Arc::downgrade(feeds));
@@ -73,80 +68,8 @@ pub fn commands(
             )?;
             keeper.revoke(revocation)
         }),
-        cluster,
+        cluster: None,
         lists: Lists::new(asker),
-    }
-}
-
-/// What a node of a cluster may be commanded. `handle` is there once it is started.
-pub fn cluster(standing: Arc<Standing>, handle: Arc<OnceLock<Handle>>, epoch: String) -> Cluster {
-    let draining = handle.clone();
-    let command =
-        |handle: &OnceLock<Handle>, command| handle.get().is_some_and(|handle| handle.command(command));
-    Cluster {
-        rows: Arc::new(move || cluster_rows(&standing.status(), &epoch)),
-        hand_over: Arc::new(move |feed, node| {
-            let (done, moved) = oneshot::channel();
-            command(&handle, cluster::Command::Move { feed, to: Some(node), done }).then_some(moved)
-        }),
-        drain: Arc::new(move || {
-            let (done, moved) = oneshot::channel();
-            command(&draining, cluster::Command::Drain { done }).then_some(moved)
-        }),
-    }
-}
-
-fn cluster_rows(status: &cluster::Status, epoch: &str) -> ClusterRows {
-    let role = |is_edge| if is_edge { "edge" } else { "node" }.to_owned();
-    let life = |life: u64| format!("{life:016x}");
-    let me = NodeRow {
-        node: status.node.clone(),
-        life: life(status.life),
-        version: VERSION.to_owned(),
-        role: role(status.is_edge),
-        heard_ms: None,
-        clock_ms: None,
-        config_differs: false,
-    };
-    let other = |row: &cluster::NodeRow| NodeRow {
-        node: row.node.clone(),
-        life: life(row.life),
-        version: row.version.clone(),
-        role: role(row.is_edge),
-        heard_ms: Some(row.heard_ms),
-        clock_ms: Some(row.clock_ms),
-        config_differs: row.differs,
-    };
-    let held = |row: &cluster::FeedRow| HeldRow {
-        feed: row.feed.clone(),
-        holder: row.holder.clone(),
-        state: match (row.is_mine, &row.trouble, &row.holder) {
-            (true, ..) => "holds",
-            (_, Some(_), _) => "broken",
-            (.., Some(_)) => "follows",
-            (.., None) => "stale",
-        }
-        .to_owned(),
-        trouble: row.trouble.clone(),
-        era: row.era,
-        root: row.epoch.clone(),
-        beats: row.beat,
-        lag_ms: (!row.is_mine && row.beat > 0).then_some(row.lag_ms),
-        holes: row.holes,
-        fenced: row.fenced,
-    };
-    let mut nodes: Vec<NodeRow> = std::iter::once(me).chain(status.nodes.iter().map(other)).collect();
-    nodes.sort_by(|one, two| one.node.cmp(&two.node));
-    ClusterRows {
-        cluster: status.cluster.clone(),
-        node: status.node.clone(),
-        role: role(status.is_edge),
-        epoch: epoch.to_owned(),
-        draining: status.is_draining,
-        connected: status.is_connected,
-        trouble: status.trouble.clone(),
-        nodes,
-        feeds: status.feeds.iter().map(held).collect(),
     }
 }
 

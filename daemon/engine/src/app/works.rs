@@ -290,7 +290,9 @@ impl Works {
 
     fn end(&self, feed: &Feed) {
         self.feeds.remove(feed.id);
-        self.membership.get().iter().for_each(|membership| drop(membership.remove(&feed.configured.name)));
+        if let Some(membership) = self.membership.get() {
+            membership.remove(&feed.configured.name);
+        }
         feed.supervisor.join(Instant::now() + FEEDS_STOP);
         self.orders.close(feed.id);
         self.starter.forget(&feed.configured.name);

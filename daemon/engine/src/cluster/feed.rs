@@ -23,8 +23,6 @@ pub enum Plugin {
 #[derive(Debug)]
 pub struct Handing {
     pub to: Node,
-    pub since: Millis,
-    pub asked_last: bool,
 }
 
 pub struct Held {

@@ -14,7 +14,7 @@ use tickerd_cluster::{Millis, Node as Name};
 use tickerd_model::source::{Source, SourceId};
 
 /// A feed that goes to another node is there within this time, or the command failed.
-const MOVE_MAX: Millis = 10_000;
+const MOVE_MAX: Millis = 40_000;
 /// A holder is not missed before this node has listened for so long.
 const LISTENED_MIN: Millis = 2_500;
 
@@ -61,8 +61,7 @@ impl Node {
         let Some(held) = self.feeds.get_mut(feed) else { return };
         let again = held.plugin == Plugin::Ends { again: true };
         held.plugin = Plugin::Off;
-        if let Some(handing) = &mut held.handing {
-            handing.asked_last = true;
+        if held.handing.is_some() {
             let source = held.source.id;
             (self.order)(NodeOrder::Last { source });
         } else if again && held.part.holds().is_some() {
@@ -72,10 +71,9 @@ impl Node {
 
     /// Begins to hand a feed over that this node holds. Its plugin ends first, then its last beat names the other.
     fn hand_over(&mut self, feed: &Arc<str>, to: Name) {
-        let now = self.now();
         let Some(held) = self.feeds.get_mut(feed).filter(|held| held.handing.is_none()) else { return };
         tracing::info!(feed = &**feed, to = &*to.name, "this node hands the feed over");
-        held.handing = Some(Handing { to, since: now, asked_last: false });
+        held.handing = Some(Handing { to });
         match held.plugin {
             Plugin::Off => self.plugin_ended(feed),
             Plugin::Runs | Plugin::Ends { .. } => self.end_plugin(feed),

@@ -34,7 +34,7 @@ use crate::exchange::nodes::{NodeOrder, PulseSays};
 use tickerd_cluster::Era;
 use tickerd_model::source::{Source, SourceId};
 
-pub use self::standing::{FeedRow, NodeRow, Standing, Status};
+pub use self::standing::Standing;
 
 /// Commands that wait.
 const COMMANDS_MAX: usize = 64;
@@ -165,7 +165,7 @@ impl Running {
 
     /// Ends the thread.
     pub fn stop(self) {
-        drop(self.stop.send(()));
+        let _ = self.stop.send(());
         if self.thread.join().is_err() {
             tracing::error!("the thread of the cluster ended in a panic");
         }

@@ -50,11 +50,6 @@ impl Mouth {
         Ok(heard.map(|(from, message)| Heard { from, message }))
     }
 
-    /// Messages that were dropped since a part of them never came.
-    pub fn incomplete(&self) -> u64 {
-        self.assembly.dropped().incomplete
-    }
-
     /// The packets of a message, and the subject that they go under.
     pub fn say(
         &mut self,
