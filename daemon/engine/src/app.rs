@@ -102,11 +102,7 @@ impl App {
 
     /// Binds what is configured. `commit` is what this was built from.
     pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
-        if config.cluster.is_some() && !cfg!(feature = "cluster") {
-            let change =
-                "install tickerd's package, or build it with --features cluster, or delete [cluster]";
-            return Err(format!("{}; {change}", App::WITHOUT_CLUSTER).into());
-        }
+        cluster::check(&config)?;
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
         let keeper = access::open(&config, &registry)?;

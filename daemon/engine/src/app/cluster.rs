@@ -158,6 +158,15 @@ pub struct Joined {
     pub join: Duration,
 }
 
+/// Refuses `[cluster]` where the feature is missing.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    if config.cluster.is_none() || cfg!(feature = "cluster") {
+        return Ok(());
+    }
+    let change = "install tickerd's package, or build it with --features cluster, or delete [cluster]";
+    Err(format!("{}; {change}", super::App::WITHOUT_CLUSTER).into())
+}
+
 /// Connects to the others. `wanted` becomes the cluster's epoch if it has none.
 ///
 /// # Errors
