@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::{Auth, AuthError, Client, ConnectOptions};
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 use crate::credentials;
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
     pub(crate) shared: Arc<Shared>,
+    /// Whose swap it is.
+    pub(crate) turn: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,7 @@ impl Events {
 pub struct Counts {
     /// Not published: there was no connection, no room, or the message was too long for the server.
     pub unsent: u64,
-    /// Not read in time.
+    /// Not read in time; at least so many.
     pub lost: u64,
     pub connects: u64,
 }
@@ -93,7 +95,7 @@ impl Link {
         let shared = Arc::new(Shared { trouble: Trouble::default(), unsent, lost, events: sender });
         let client = options(&settings, &shared).connect(addresses).await;
         let client = client.map_err(|error| Error(format!("[cluster] nats: {error}")))?;
-        Ok((Link(Arc::new(Inner { client, settings, shared })), events.into()))
+        Ok((Link(Arc::new(Inner { client, settings, shared, turn: Mutex::new(()) })), events.into()))
     }
 
     #[must_use]
@@ -185,27 +187,28 @@ fn options(settings: &Settings, shared: &Arc<Shared>) -> ConnectOptions {
     let (for_auth, auth_shared) = (Arc::clone(&sign_in), Arc::clone(shared));
     let (for_events, events_shared) = (Arc::clone(&sign_in), Arc::clone(shared));
     let servers_shared = Arc::clone(shared);
-    let options = ConnectOptions::with_auth_callback(move |nonce| ready(auth_shared.authorised(&for_auth, &nonce)))
-        .event_callback(move |event| {
-            events_shared.happened(event, &for_events);
-            ready(())
-        })
-        // Asked before each round of tries: it chooses nothing, and sees how the last round went.
-        .reconnect_to_server_callback(move |servers, _| {
-            servers_shared.trouble.tried(&servers, &sign_in);
-            ready(None)
-        })
-        .name(format!("tickerd {}", settings.node))
-        .custom_inbox_prefix(settings.inboxes())
-        .retry_on_initial_connect()
-        .ignore_discovered_servers()
-        .no_echo()
-        .require_tls(settings.servers.iter().any(|url| url.starts_with("tls://")))
-        .connection_timeout(CONNECT)
-        .ping_interval(PING)
-        .client_capacity(OUTBOX)
-        .subscription_capacity(INBOX)
-        .reconnect_delay_callback(pause);
+    let options =
+        ConnectOptions::with_auth_callback(move |nonce| ready(auth_shared.authorised(&for_auth, &nonce)))
+            .event_callback(move |event| {
+                events_shared.happened(event, &for_events);
+                ready(())
+            })
+            // Asked before each round of tries: it chooses nothing, and sees how the last round went.
+            .reconnect_to_server_callback(move |servers, _| {
+                servers_shared.trouble.tried(&servers, &sign_in);
+                ready(None)
+            })
+            .name(format!("tickerd {}", settings.node))
+            .custom_inbox_prefix(settings.inboxes())
+            .retry_on_initial_connect()
+            .ignore_discovered_servers()
+            .no_echo()
+            .require_tls(settings.servers.iter().any(|url| url.starts_with("tls://")))
+            .connection_timeout(CONNECT)
+            .ping_interval(PING)
+            .client_capacity(OUTBOX)
+            .subscription_capacity(INBOX)
+            .reconnect_delay_callback(pause);
     let options = match &settings.ca {
         Some(path) => options.add_root_certificates(path.clone()),
         None => options,
@@ -230,7 +233,9 @@ fn auth(sign_in: &SignIn, nonce: &[u8]) -> Result<Auth, String> {
             auth.username = Some(user.clone());
             auth.password = Some(password.read().map_err(|error| format!("[cluster] password: {error}"))?);
         }
-        SignIn::Token(token) => auth.token = Some(token.read().map_err(|error| format!("[cluster] password: {error}"))?),
+        SignIn::Token(token) => {
+            auth.token = Some(token.read().map_err(|error| format!("[cluster] password: {error}"))?)
+        }
         SignIn::Credentials(secret) => {
             let named = |error| format!("[cluster] credentials: {error}");
             let text = secret.read().map_err(named)?;

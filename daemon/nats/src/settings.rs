@@ -24,7 +24,10 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub enum SignIn {
     Nobody,
-    Password { user: String, password: Secret },
+    Password {
+        user: String,
+        password: Secret,
+    },
     Token(Secret),
     /// What a `.creds` file holds.
     Credentials(Secret),
@@ -45,16 +48,20 @@ impl std::error::Error for Error {}
 impl Settings {
     pub(crate) fn addresses(&self) -> Result<Vec<ServerAddr>, Error> {
         let one = |url: &String| -> Result<ServerAddr, Error> {
-            let shape = || Error("[cluster] nats: write each server as nats://host:4222 or tls://host:4222".to_owned());
+            let shape = || {
+                Error("[cluster] nats: write each server as nats://host:4222 or tls://host:4222".to_owned())
+            };
             let address: ServerAddr = url.parse().map_err(|_| shape())?;
             if address.has_user_pass() {
                 let error = "[cluster] nats: no user or password in an address; write user = \"…\" and password = { file = \"…\" }";
                 return Err(Error(error.to_owned()));
             }
-            if address.is_websocket() { Err(shape()) } else { Ok(address) }
+            if address.is_websocket() || address.host().is_empty() { Err(shape()) } else { Ok(address) }
         };
         if self.servers.is_empty() {
-            return Err(Error("[cluster] nats: name a server: nats = [\"nats://127.0.0.1:4222\"]".to_owned()));
+            return Err(Error(
+                "[cluster] nats: name a server: nats = [\"nats://127.0.0.1:4222\"]".to_owned(),
+            ));
         }
         self.servers.iter().map(one).collect()
     }
@@ -71,7 +78,10 @@ impl Settings {
                 crate::credentials::parse(&secret.read().map_err(named)?).map_err(named)?;
             }
         }
-        let certificate = self.certificate.iter().flat_map(|(certificate, key)| [("certificate", certificate), ("key", key)]);
+        let certificate = self
+            .certificate
+            .iter()
+            .flat_map(|(certificate, key)| [("certificate", certificate), ("key", key)]);
         for (name, path) in self.ca.iter().map(|path| ("ca", path)).chain(certificate) {
             let error = match std::fs::read_to_string(path) {
                 Ok(text) if text.contains("-----BEGIN ") => continue,

@@ -39,7 +39,7 @@ impl Trouble {
 
     pub(crate) fn connected(&self) {
         let mut kinds = self.lock();
-        (kinds.connection, kinds.unheard, kinds.unsent) = (None, None, None);
+        *kinds = Kinds::default();
     }
 
     pub(crate) fn secret(&self, error: Option<String>) {
@@ -53,7 +53,8 @@ impl Trouble {
     /// What the tries so far came to.
     pub(crate) fn tried(&self, servers: &[Server], sign_in: &SignIn) {
         let failed = servers.iter().filter_map(|server| Some((server, server.last_error.as_deref()?)));
-        let said: Vec<String> = failed.map(|(server, error)| format!("{server}: {}", meant(error, sign_in))).collect();
+        let said: Vec<String> =
+            failed.map(|(server, error)| format!("{server}: {}", meant(error, sign_in))).collect();
         if !said.is_empty() {
             self.lock().connection = Some(format!("no NATS server can be used: {}", said.join("; ")));
         }
@@ -69,7 +70,8 @@ impl Trouble {
         let mut kinds = self.lock();
         let lower = said.to_ascii_lowercase();
         if lower.starts_with("permissions violation for subscription") {
-            let words = format!("NATS refuses: {said}; allow it to {}, then restart this node", whom(sign_in));
+            let words =
+                format!("NATS refuses: {said}; allow it to {}, then restart this node", whom(sign_in));
             kinds.unheard = Some(words.clone());
             Some(words)
         } else if lower.starts_with("permissions violation") {
@@ -102,9 +104,13 @@ fn meant(error: &str, sign_in: &SignIn) -> String {
     if error.starts_with("authorization violation") || error.to_ascii_lowercase().contains("authentication") {
         return match sign_in {
             SignIn::Nobody => "it wants a user: set [cluster] user and password, or credentials".to_owned(),
-            SignIn::Password { user, .. } => format!("it refuses the user {user:?}: no such user, or a wrong password"),
+            SignIn::Password { user, .. } => {
+                format!("it refuses the user {user:?}: no such user, or a wrong password")
+            }
             SignIn::Token(_) => "it refuses the token".to_owned(),
-            SignIn::Credentials(_) => "it refuses the credentials: revoked, expired, or of another account".to_owned(),
+            SignIn::Credentials(_) => {
+                "it refuses the credentials: revoked, expired, or of another account".to_owned()
+            }
         };
     }
     error.trim_start_matches("IO error: ").chars().filter(|c| !c.is_control()).take(LONGEST).collect()
@@ -122,7 +128,8 @@ mod tests {
     #[test]
     fn a_refused_subject_is_named_with_whom_to_allow_it() {
         let trouble = Trouble::default();
-        let error = ServerError::Other("Permissions Violation for Publish to \"tickerd.prod.beat.sim\"".to_owned());
+        let error =
+            ServerError::Other("Permissions Violation for Publish to \"tickerd.prod.beat.sim\"".to_owned());
         let words = trouble.said(&error, &user()).expect("words");
         assert_eq!(Some(&words), trouble.words().as_ref());
         assert_eq!(
@@ -136,7 +143,9 @@ mod tests {
     #[test]
     fn what_a_server_says_is_cut_and_has_no_control_characters() {
         let trouble = Trouble::default();
-        let words = trouble.said(&ServerError::Other(format!("\x1b[2J{}", "x".repeat(9_000))), &user()).expect("words");
+        let words = trouble
+            .said(&ServerError::Other(format!("\x1b[2J{}", "x".repeat(9_000))), &user())
+            .expect("words");
         assert!(words.len() < 300 && !words.contains('\x1b'), "{words}");
     }
 

@@ -24,7 +24,9 @@ pub struct Error;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this is no seed as NATS writes it: S, then letters A to Z and digits 2 to 7, with a checksum")
+        f.write_str(
+            "this is no seed as NATS writes it: S, then letters A to Z and digits 2 to 7, with a checksum",
+        )
     }
 }
 
@@ -78,7 +80,10 @@ pub fn seed(kind: u8, key: &[u8; 32]) -> String {
 /// CRC-16 as XMODEM has it.
 fn checksum(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |sum, byte| {
-        (0..8).fold(sum ^ u16::from(*byte) << 8, |sum, _| if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 })
+        (0..8).fold(
+            sum ^ u16::from(*byte) << 8,
+            |sum, _| if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 },
+        )
     })
 }
 
@@ -86,7 +91,11 @@ fn decode(text: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
     let (mut held, mut bits) = (0_u32, 0);
     for letter in text.bytes() {
-        let value = ALPHABET.iter().position(|known| *known == letter).and_then(|at| u32::try_from(at).ok()).ok_or(Error)?;
+        let value = ALPHABET
+            .iter()
+            .position(|known| *known == letter)
+            .and_then(|at| u32::try_from(at).ok())
+            .ok_or(Error)?;
         held = held << 5 | value;
         bits += 5;
         if bits >= 8 {
