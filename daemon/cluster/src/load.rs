@@ -30,6 +30,9 @@ pub struct Load {
     /// All topics there are. Topics that the board has besides them are gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<Vec<Whole>>,
+    /// With `whole`: topics that ended had numbers up to this one. A new topic's are above it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retired: u64,
 }
 
 /// What a feed is, for nodes that have no section of it.
@@ -44,6 +47,9 @@ pub struct About {
     pub always: bool,
     /// The age from which a value is stale; 0: never.
     pub max_age_ms: u64,
+    /// The same by the source's own time; 0: that is not looked at.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub source_max_age_ms: u64,
     /// Of which field its topics have bars, as the configuration writes it in JSON.
     pub bars: Box<str>,
     /// What the plugin says of itself and its events, in JSON. Empty until it has said it.

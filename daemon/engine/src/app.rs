@@ -231,7 +231,7 @@ impl App {
             let readiness = readiness::judge(&judged.all(), store.as_deref(), certificate, issuers);
             let readiness = readiness.with(asked_record.check());
             match &stands {
-                Some(standing) => cluster::judge(&standing.status(), started.elapsed(), readiness),
+                Some(standing) => cluster::judge(&standing.rows(), started.elapsed(), readiness),
                 None => readiness,
             }
         });
@@ -257,7 +257,10 @@ impl App {
             readiness: readiness.clone(),
         };
         let rates = Arc::new(Rates::default());
+        let handle = Arc::new(OnceLock::new());
+        let in_cluster = standing.as_ref().map(|standing| cluster::commands(standing, &handle));
         let commands = operator::commands(&feeds, &rates, keeper.clone(), asker.clone(), &reloader, facts);
+        let commands = control::Commands { cluster: in_cluster, ..commands };
         let admin = admin.start(admin::Sources {
             gate: Arc::new(admin::Gate::new(&registry, access::operators(admin_token, keeper.clone()))?),
             registry,
@@ -299,6 +302,7 @@ impl App {
             }
             _ => None,
         };
+        nodes.iter().for_each(|running| _ = handle.set(running.handle()));
         begin.with(&works);
         Ok(Running { works, reloader, server, admin, control, announced, nodes, pulse, fanout })
     }

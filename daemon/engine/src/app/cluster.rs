@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::StartError;
@@ -11,7 +11,9 @@ use super::works::{FEEDS_STOP, Works};
 use crate::admin::{Check, Readiness};
 use crate::cluster::{self, Command, Plugins};
 use crate::contract::Said;
+use crate::control;
 use crate::exchange::nodes::PulseSays;
+use crate::exchange::standing::ClusterRows;
 use crate::pulse::{self, Opening};
 use crate::store::SavedTopic;
 use tickerd_cluster::Era;
@@ -20,7 +22,7 @@ use tickerd_config::{self as config, Config, Login, Role};
 use tickerd_model::access::secret::Secret;
 use tickerd_model::source::{Source, SourceId};
 use tickerd_nats::SignIn;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// This daemon's part in a cluster, for those who change the configuration.
 pub struct Membership {
@@ -293,25 +295,44 @@ impl Hasher for Fnv {
 const VALUES_MAX: Duration = Duration::from_secs(10);
 
 /// Adds to the readiness what the cluster has to do with it.
-pub fn judge(status: &cluster::Status, since_start: Duration, mut readiness: Readiness) -> Readiness {
-    let heard = status.nodes.len();
-    let detail = match (&status.trouble, status.is_connected) {
+pub fn judge(rows: &ClusterRows, since_start: Duration, mut readiness: Readiness) -> Readiness {
+    let others = rows.nodes.len().saturating_sub(1);
+    let detail = match (&rows.trouble, rows.connected) {
         (Some(trouble), _) => format!("degraded: {trouble}"),
         (None, false) => "degraded: there is no connection to NATS, so this node serves what it has".into(),
-        (None, true) => format!("node {} of {}, {heard} others are heard", status.node, status.cluster),
+        (None, true) => format!("node {} of {}, {others} others are heard", rows.node, rows.cluster),
     };
-    readiness.checks.push(Check { name: "cluster".into(), ok: status.is_connected, detail });
-    let mut waits = false;
-    for row in status.feeds.iter().filter(|row| !row.is_mine) {
+    readiness.checks.push(Check { name: "cluster".into(), ok: rows.connected, detail });
+    let mut waits = rows.node.is_empty();
+    for row in rows.feeds.iter().filter(|row| row.state != "holds") {
         let ok = row.holder.is_some() && row.trouble.is_none();
         let detail = match (&row.trouble, &row.holder) {
             (Some(trouble), _) => format!("degraded: {trouble}"),
             (None, Some(holder)) => format!("held by the node {holder}"),
             (None, None) => "degraded: no node is heard that holds it; its values are old".into(),
         };
-        waits |= row.beat == 0;
+        waits |= row.beats == 0;
         readiness.checks.push(Check { name: format!("feed {}", row.feed), ok, detail });
     }
     readiness.ready = !waits || since_start > VALUES_MAX;
     readiness
+}
+
+/// What the operator may command of the cluster, which begins a moment later.
+pub fn commands(
+    standing: &Arc<cluster::Standing>,
+    handle: &Arc<OnceLock<cluster::Handle>>,
+) -> control::Cluster {
+    let (standing, moves, drains) = (standing.clone(), handle.clone(), handle.clone());
+    control::Cluster {
+        rows: Arc::new(move || standing.rows()),
+        hand_over: Arc::new(move |feed, node| {
+            let (done, moving) = oneshot::channel();
+            moves.get()?.command(Command::Move { feed, to: Some(node), done }).then_some(moving)
+        }),
+        drain: Arc::new(move || {
+            let (done, moving) = oneshot::channel();
+            drains.get()?.command(Command::Drain { done }).then_some(moving)
+        }),
+    }
 }

@@ -14,7 +14,7 @@ use tickerd_cluster::{Millis, Node as Name};
 use tickerd_model::source::{Source, SourceId};
 
 /// A feed that goes to another node is there within this time, or the command failed.
-const MOVE_MAX: Millis = 10_000;
+const MOVE_MAX: Millis = 40_000;
 /// A holder is not missed before this node has listened for so long.
 const LISTENED_MIN: Millis = 2_500;
 

@@ -34,7 +34,7 @@ use crate::exchange::nodes::{NodeOrder, PulseSays};
 use tickerd_cluster::Era;
 use tickerd_model::source::{Source, SourceId};
 
-pub use self::standing::{FeedRow, NodeRow, Standing, Status};
+pub use self::standing::Standing;
 
 /// Commands that wait.
 const COMMANDS_MAX: usize = 64;

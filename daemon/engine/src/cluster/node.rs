@@ -18,7 +18,6 @@ use tickerd_cluster::wire::{Ask, Message, Said, Tell};
 use tickerd_cluster::{Act, Beat, Found, Joint, Millis, Node as Name};
 use tickerd_model::source::SourceId;
 use tickerd_nats::{Event, Events, Link};
-use tickerd_process::clock::now_unix_ms;
 
 /// Between two looks at the time.
 const LOOK: Duration = Duration::from_millis(50);

@@ -6,7 +6,9 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use super::feed::{Held, epoch_of};
 use super::node::Node;
+use crate::exchange::standing::{ClusterRows, HeldRow, NodeRow};
 use tickerd_cluster::wire::{Heartbeat, Wrong};
 use tickerd_cluster::{Joint, Millis, Node as Name};
 use tickerd_process::clock::now_unix_ms;
@@ -25,58 +27,9 @@ pub struct NodeSeen {
     pub clock_ms: i64,
 }
 
-/// Another node, as people see it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NodeRow {
-    pub node: String,
-    pub life: u64,
-    pub version: String,
-    pub is_edge: bool,
-    /// How long ago it was heard.
-    pub heard_ms: u64,
-    pub clock_ms: i64,
-    /// Its configuration has another hash than this node's.
-    pub differs: bool,
-}
-
-/// A feed, as people see it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FeedRow {
-    pub feed: String,
-    /// Who holds it, as far as this node hears.
-    pub holder: Option<String>,
-    pub is_mine: bool,
-    /// The era of its last beat; 0: there was none.
-    pub era: u64,
-    /// Whose numbers its topics have; empty: nobody's of this cluster.
-    pub epoch: String,
-    /// The number of its last beat.
-    pub beat: u64,
-    pub lag_ms: u64,
-    pub holes: u64,
-    pub fenced: u64,
-    /// What keeps this node from following, in words.
-    pub trouble: Option<String>,
-}
-
-/// How this node stands, as of the last half second.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Status {
-    pub cluster: String,
-    pub node: String,
-    pub life: u64,
-    pub is_edge: bool,
-    pub is_draining: bool,
-    pub is_connected: bool,
-    /// What is wrong with the connection, in words.
-    pub trouble: Option<String>,
-    pub nodes: Vec<NodeRow>,
-    pub feeds: Vec<FeedRow>,
-}
-
 #[derive(Debug)]
 pub struct Standing {
-    status: Mutex<Status>,
+    rows: Mutex<ClusterRows>,
     metrics: Metrics,
 }
 
@@ -145,15 +98,16 @@ impl Standing {
         for gauge in [holder, era, holes, fenced] {
             registry.register(Box::new(gauge.clone()))?;
         }
-        Ok(Standing { status: Mutex::default(), metrics })
+        Ok(Standing { rows: Mutex::default(), metrics })
     }
 
-    pub fn status(&self) -> Status {
+    /// As of the last half second.
+    pub fn rows(&self) -> ClusterRows {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ClusterRows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn count_sent(&self) {
@@ -197,18 +151,18 @@ impl Standing {
         );
     }
 
-    fn set(&self, status: Status) {
+    fn set(&self, rows: ClusterRows) {
         let Metrics { connected, nodes, holder, era, holes, fenced, .. } = &self.metrics;
-        connected.set(i64::from(status.is_connected));
-        nodes.set(1 + whole(status.nodes.len() as u64));
-        for row in &status.feeds {
+        connected.set(i64::from(rows.connected));
+        nodes.set(whole(rows.nodes.len() as u64));
+        for row in &rows.feeds {
             let feed = &[row.feed.as_str()];
-            holder.with_label_values(feed).set(i64::from(row.is_mine));
+            holder.with_label_values(feed).set(i64::from(row.state == HOLDS));
             era.with_label_values(feed).set(whole(row.era));
             holes.with_label_values(feed).set(whole(row.holes));
             fenced.with_label_values(feed).set(whole(row.fenced));
         }
-        *self.lock() = status;
+        *self.lock() = rows;
     }
 }
 
@@ -231,43 +185,68 @@ impl Node {
 
     /// For the operator, readiness and metrics.
     pub(super) fn tell_standing(&self, now: Millis) {
-        let row = |(name, seen): (&Name, &NodeSeen)| NodeRow {
+        let is_live = |seen: &&NodeSeen| now.saturating_sub(seen.heard) < FORGET;
+        let others = self.nodes.iter().filter(|(_, seen)| is_live(seen)).map(|(name, seen)| NodeRow {
             node: name.name.to_string(),
-            life: name.life,
+            life: format!("{:x}", name.life),
             version: seen.says.version.to_string(),
-            is_edge: seen.says.is_edge,
-            heard_ms: now.saturating_sub(seen.heard),
-            clock_ms: seen.clock_ms,
-            differs: seen.says.config != self.settings.config && !seen.says.is_edge && !self.settings.is_edge,
+            role: role(seen.says.is_edge),
+            heard_ms: Some(now.saturating_sub(seen.heard)),
+            clock_ms: Some(seen.clock_ms),
+            config_differs: seen.says.config != self.settings.config
+                && !seen.says.is_edge
+                && !self.settings.is_edge,
+        });
+        let me = NodeRow {
+            node: self.settings.node.clone(),
+            life: format!("{:x}", self.me.life),
+            version: self.settings.version.clone(),
+            role: role(self.settings.is_edge),
+            ..NodeRow::default()
         };
-        let feed = |held: &super::feed::Held| {
-            let counts = held.part.counts();
-            let at = held.part.at();
-            let is_mine = held.part.holds().is_some();
-            let holder = if is_mine { Some(&self.me) } else { held.part.holder(now) };
-            FeedRow {
-                feed: held.name().to_owned(),
-                holder: holder.map(|holder| holder.name.to_string()),
-                is_mine,
-                era: held.part.holds().or(at.map(|(at, _)| at.era)).map_or(0, |era| era.number()),
-                epoch: held.root.as_ref().map(super::feed::epoch_of).unwrap_or_default(),
-                beat: at.map_or(0, |(at, _)| at.number),
-                lag_ms: if is_mine { 0 } else { held.lag_ms },
-                holes: counts.holes,
-                fenced: counts.fenced,
-                trouble: held.broken.clone(),
-            }
-        };
-        self.standing.set(Status {
+        let mut nodes: Vec<NodeRow> = others.chain([me]).collect();
+        nodes.sort_by(|one, two| one.node.cmp(&two.node));
+        self.standing.set(ClusterRows {
             cluster: self.settings.cluster.clone(),
             node: self.settings.node.clone(),
-            life: self.me.life,
-            is_edge: self.settings.is_edge,
-            is_draining: self.is_draining,
-            is_connected: self.link.is_connected(),
+            role: role(self.settings.is_edge),
+            epoch: self.epoch.clone().unwrap_or_default(),
+            draining: self.is_draining,
+            connected: self.link.is_connected(),
             trouble: self.link.trouble(),
-            nodes: self.nodes.iter().map(row).collect(),
-            feeds: self.feeds.values().map(feed).collect(),
+            nodes,
+            feeds: self.feeds.values().map(|held| self.row(held, now)).collect(),
         });
     }
+
+    fn row(&self, held: &Held, now: Millis) -> HeldRow {
+        let counts = held.part.counts();
+        let at = held.part.at();
+        let is_mine = held.part.holds().is_some();
+        let holder = if is_mine { Some(&self.me) } else { held.part.holder(now) };
+        let state = match (is_mine, holder, &held.broken) {
+            (true, ..) => HOLDS,
+            (_, _, Some(_)) => "broken",
+            (_, None, _) => "stale",
+            (_, Some(_), None) => "follows",
+        };
+        HeldRow {
+            feed: held.name().to_owned(),
+            holder: holder.map(|holder| holder.name.to_string()),
+            state: state.into(),
+            trouble: held.broken.clone(),
+            era: held.part.holds().or(at.map(|(at, _)| at.era)).map_or(0, |era| era.number()),
+            root: held.root.as_ref().map(epoch_of).unwrap_or_default(),
+            beats: at.map_or(0, |(at, _)| at.number),
+            lag_ms: (!is_mine && at.is_some()).then_some(held.lag_ms),
+            holes: counts.holes,
+            fenced: counts.fenced,
+        }
+    }
+}
+
+const HOLDS: &str = "holds";
+
+fn role(is_edge: bool) -> String {
+    if is_edge { "edge" } else { "node" }.into()
 }

@@ -34,6 +34,12 @@ impl Freshness {
         self.configured.store(max_age.map_or(0, micros), Ordering::Relaxed);
     }
 
+    /// The greatest age as another node has it, which runs the feed. `source`: the same by the source's own time.
+    pub fn follow(&self, max_age: Option<Duration>, source: Option<Duration>) {
+        self.configure(source);
+        self.suggested.store(max_age.map_or(0, micros), Ordering::Relaxed);
+    }
+
     /// Says that the feed has news every `pace`. Three times that is the greatest age, unless one is configured.
     pub fn set_pace(&self, pace: Duration) {
         self.suggested.store(micros(pace.saturating_mul(PACES)), Ordering::Relaxed);

@@ -64,6 +64,7 @@ fn load() -> Load {
         ],
         health: Some(Health { state: "up".into(), since: 1_795_989_000_000, reason: "".into() }),
         whole: None,
+        retired: 0,
     }
 }
 
