@@ -144,7 +144,7 @@ impl Watch {
     pub async fn returns(&self, node: &Daemon, was: &Position) -> bool {
         let mut client = node.connected().await;
         let Position { topic, epoch, seq } = was;
-        let since = json!({"epoch": {topic: epoch}, "seq": {topic: seq}});
+        let since = json!({"epoch": epoch, "seq": {topic: seq}});
         let subscribed = client.subscribe(json!({"topics": [topic], "since": since})).await;
         let grant = &subscribed["topics"][0];
         if grant["recovered"] != true {
