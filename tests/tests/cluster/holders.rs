@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
-use crate::nodes::{STEADY, three};
+use crate::nodes::{STEADY, three, three_over_one};
 
 /// Another node takes the feed, with numbers of its own, and all are told so. No seq goes back.
 #[tokio::test]
@@ -75,5 +75,45 @@ async fn a_holder_is_paused() {
     }
     for (_, client) in clients {
         assert_eq!(client.end().await.resets.len(), 1);
+    }
+}
+
+/// `tickerd cluster move`: as when it ends, and it lives on as a follower.
+#[tokio::test]
+async fn a_feed_is_moved() {
+    let cluster = three_over_one().await;
+    let clients = cluster.watched().await;
+    let holder = cluster.holder(STEADY).await;
+    let other = cluster.nodes().into_iter().find(|node| *node != holder).unwrap();
+    let (is_done, said) = cluster.command(holder, &["move", STEADY, other]).await;
+    assert!(is_done, "{said}");
+    assert_eq!(cluster.holder(STEADY).await, other);
+    for (node, mut client) in clients {
+        client.goes_on().await;
+        let seen = client.end().await;
+        assert_eq!((seen.resets.len(), seen.holes), (0, 0), "{node}: {seen:?}");
+    }
+}
+
+/// A follower that was away for a while gets what it missed from the holder; its clients miss nothing.
+#[tokio::test]
+async fn a_follower_is_paused() {
+    let cluster = three_over_one().await;
+    let mut clients = cluster.watched().await;
+    let holder = cluster.holder(STEADY).await;
+    let follower = cluster.nodes().into_iter().find(|node| *node != holder).unwrap();
+    cluster.node(follower).signal(Signal::SIGSTOP);
+    let others = clients.get_mut(holder).unwrap();
+    for _ in 0..12 {
+        others.goes_on().await;
+    }
+    cluster.node(follower).signal(Signal::SIGCONT);
+    let newest = clients[holder].position("steady.counter").seq;
+    let paused = clients.get_mut(follower).unwrap();
+    paused.until("what was missed", |seen| seen.newest["steady.counter"].seq > newest).await;
+    assert_eq!(cluster.holder(STEADY).await, holder);
+    for (node, client) in clients {
+        let seen = client.end().await;
+        assert_eq!(seen.resets.len(), 0, "{node}: {seen:?}");
     }
 }

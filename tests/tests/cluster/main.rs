@@ -3,11 +3,14 @@
 //! - `nats`: the way to the servers and the records, without a daemon.
 //! - `nodes` starts daemons as one cluster; `checker` has a client on each, which fails at what PROTOCOL.md does not allow.
 //! - `alone`: a daemon without a cluster.
-//! - `holders` and the others: what may happen to a cluster, each with what must come of it.
+//! - `holders`, `servers`, `input` and `crowd`: what may happen to a cluster, each with what must come of it.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod alone;
 mod checker;
+mod crowd;
 mod holders;
+mod input;
 mod nats;
 mod nodes;
+mod servers;

@@ -4,6 +4,8 @@ mod published;
 mod records;
 mod sign_in;
 
+pub use published::by_hand;
+
 use std::time::Duration;
 
 use tickerd_nats::{Event, Events, Link, Settings, SignIn};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use tickerd_nats::{Hearing, Link, Settings, SignIn};
 use tickerd_tests::{Daemon, Feed, GUARD, Nats, daemon, json, within};
 
 use crate::checker::Watch;
@@ -27,6 +28,16 @@ pub async fn three() -> Cluster {
     cluster
 }
 
+/// The same over one server, where the servers are not what is tested.
+pub async fn three_over_one() -> Cluster {
+    let mut cluster = over(Nats::one().await);
+    for node in ["a", "b", "c"] {
+        cluster.start(node).await;
+    }
+    cluster.holder(STEADY).await;
+    cluster
+}
+
 /// No node yet.
 pub fn over(nats: Nats) -> Cluster {
     Cluster { nats, nodes: BTreeMap::new(), rest: steady().toml() }
@@ -38,9 +49,9 @@ pub fn steady() -> Feed {
 }
 
 impl Cluster {
-    /// What every configuration ends with, in place of the one feed.
-    pub fn configured(mut self, rest: &str) -> Cluster {
-        rest.clone_into(&mut self.rest);
+    /// The feeds, in place of the one.
+    pub fn with(mut self, feeds: &[Feed]) -> Cluster {
+        self.rest = feeds.iter().map(Feed::toml).collect();
         self
     }
 
@@ -63,6 +74,21 @@ impl Cluster {
             json!(self.nats.urls()),
             self.rest
         )
+    }
+
+    /// A node that a test has started by itself.
+    pub fn take(&mut self, node: &'static str, daemon: Daemon) {
+        assert!(self.nodes.insert(node, daemon).is_none(), "it runs");
+    }
+
+    /// Asks a node's command line: `tickerd cluster …`.
+    pub async fn command(&self, node: &str, words: &[&str]) -> (bool, String) {
+        let mut command = tickerd_tests::daemon::command();
+        let admin = self.node(node).admin().to_string();
+        command.arg("cluster").args(words).args(["--admin", &admin]);
+        let output = within("the command to end", command.output()).await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
 
     pub fn node(&self, node: &str) -> &Daemon {
@@ -123,13 +149,38 @@ impl Cluster {
         all
     }
 
-    /// Asks a node's command line: `tickerd cluster …`.
-    pub async fn command(&self, node: &str, words: &[&str]) -> (bool, String) {
-        let mut command = tickerd_tests::daemon::command();
-        command.arg("cluster").args(words).arg("--admin").arg(format!("http://{}", self.node(node).admin()));
-        let output = within("the command to end", command.output()).await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    /// What a node says of its readiness, once that has the text.
+    pub async fn ready(&self, node: &str, text: &str) -> String {
+        let wait = async {
+            loop {
+                let (_, said) = self.node(node).get("/readyz?verbose").await;
+                if said.contains(text) {
+                    return said;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(GUARD, wait).await {
+            Ok(said) => said,
+            Err(_) => panic!("{node} is never {text:?}: {:?}", self.node(node).get("/readyz?verbose").await),
+        }
+    }
+
+    /// Somebody who reaches the servers and is no node, and what it hears of the cluster from now on.
+    pub async fn stranger(&self) -> (Link, Hearing) {
+        let (sign_in, servers) = (SignIn::Nobody, self.nats.urls());
+        let settings = Settings {
+            servers,
+            cluster: "t".into(),
+            node: "stranger".into(),
+            sign_in,
+            ca: None,
+            certificate: None,
+        };
+        let (link, _events) = Link::connect(settings).await.unwrap();
+        let mut hearing = link.subscribe(&["tickerd.t.>".to_owned()]).await.unwrap();
+        within("a node's heartbeat", hearing.next()).await.unwrap();
+        (link, hearing)
     }
 
     fn logs(&self) -> String {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::{happens, linked, settings, until};
 
 /// Publishes as anyone who reaches the server may, with these headers, and waits until the server has it.
-pub(super) async fn by_hand(nats: &Nats, subject: &str, headers: &[(&str, &str)], body: &str) {
+pub async fn by_hand(nats: &Nats, subject: &str, headers: &[(&str, &str)], body: &str) {
     let address = nats.url(0).replace("nats://", "");
     let stream = within("the server", TcpStream::connect(address)).await.unwrap();
     let mut stream = BufReader::new(stream);
