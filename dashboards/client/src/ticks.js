@@ -6,10 +6,13 @@ const FLUSH_MS = 1_000;
 /** Jumps that follow each other this closely are told together. */
 const GAP_MS = 50;
 
+export const feedOf = (topic) => topic.split(".")[0];
 const isOwn = (topic) => topic.startsWith("tickerd.");
 
 export class Ticks {
   epoch;
+  /** Feed → whose numbers its topics have, where several servers share the feeds. */
+  epochs = {};
 
   #client;
   /**
@@ -51,7 +54,9 @@ export class Ticks {
       if (seq > last + 1) this.#miss(topic);
       if (before) {
         if (seq < before.seq || (seq === before.seq && ts === before.ts)) return;
-        if (!isOwn(topic)) tick.skipped = Math.max(0, seq - before.seq - 1);
+        // Another server counts on from a multiple of 2 ** 32: nothing was skipped.
+        const skipped = seq - before.seq - 1;
+        if (!isOwn(topic) && skipped < seq % 2 ** 32) tick.skipped = Math.max(0, skipped);
       }
       state.tick = tick;
     }
@@ -84,6 +89,7 @@ export class Ticks {
   /** All of it: another user, or another history. */
   forget() {
     this.#topics.clear();
+    this.epochs = {};
   }
 
   /** A new connection, to the history of that name. */
@@ -110,6 +116,7 @@ export class Ticks {
   /** What the server granted, and whether it had what was missed. */
   granted(topics) {
     this.rerouted();
+    for (const { topic, epoch } of topics) this.epochs[feedOf(topic)] = epoch;
     for (const isRecovered of [true, false]) {
       const answers = topics.filter(({ recovered }) => recovered === isRecovered);
       this.gap(answers.map(({ topic }) => topic), isRecovered, "reconnected");

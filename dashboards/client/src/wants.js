@@ -1,4 +1,5 @@
 // What all subscriptions together want, and what the server was told of it: the difference is sent.
+import { feedOf } from "./ticks.js";
 import { isPattern, list, matches, rateMs } from "./names.js";
 
 /** Bytes of names in one command; the server takes 64 KiB, unless configured otherwise. */
@@ -132,8 +133,10 @@ export class Wants {
       for (const [wanted, names] of Object.entries(groups)) {
         const [mode, rate] = wanted.split(" ");
         for (const topics of split(names)) {
-          const seq = groups === returning ? Object.fromEntries(topics.map((topic) => [topic, _ticks.position(topic)])) : undefined;
-          this.#subscribe({ topics, rate: rate || undefined, mode: mode === "all" ? mode : undefined, since: seq && { epoch: _ticks.epoch, seq } });
+          const each = (of) => Object.fromEntries(topics.map((topic) => [topic, of(topic)]));
+          const epochOf = (topic) => _ticks.epochs[feedOf(topic)];
+          const since = groups === returning ? { epoch: topics.some(epochOf) ? each(epochOf) : _ticks.epoch, seq: each((topic) => _ticks.position(topic)) } : undefined;
+          this.#subscribe({ topics, rate: rate || undefined, mode: mode === "all" ? mode : undefined, since });
         }
       }
     }
@@ -154,6 +157,7 @@ export class Wants {
   granting({ topics, patterns, failed }) {
     for (const info of [topics, patterns, failed].flatMap(list)) {
       const one = this.#names.get(info.topic ?? info.pattern);
+      Object.assign(this.#client._ticks.epochs, info.epochs);
       if (one) one.granted = info.code ? undefined : info;
       for (const holder of one?.holders ?? []) holder.answered(info);
       if (info.code) this.#client.emit("failed", info);
