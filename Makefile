@@ -22,12 +22,13 @@ BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CLIENT_DEPS := dashboards/client/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-bench test-release test-clients test-browser screenshots test-contract flaky conformance lint bench bench-browser package test-package install uninstall clean rust
+.PHONY: help run build test test-tools test-rust test-bench test-release test-clients test-cluster test-browser screenshots test-contract flaky conformance lint bench bench-browser package test-package install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
 	@echo "make test         everything: format, lints, Rust tests, browser tests"
 	@echo "make test-release the tests of bad input again, on the release build"
+	@echo "make test-cluster several nodes over real NATS servers, which are killed and stopped meanwhile"
 	@echo "make flaky        which tests fail by chance: many runs on a busy machine"
 	@echo "make lint         format and lints alone"
 	@echo "make conformance  /echo held to the 517 cases of the Autobahn suite; Python 3.10"
@@ -62,6 +63,11 @@ build: rust $(PAGE_DEPS)
 
 run: build
 	target/release/tickerd run
+
+# Several nodes over real NATS servers; `make test-rust` has it too.
+test-cluster: test-tools rust
+	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim -p tickerd-feed-zoo
+	$(CARGO) test --locked -p tickerd-tests --test cluster
 
 # What the tests need beyond cargo: installed when root may, named otherwise.
 test-tools: rust
