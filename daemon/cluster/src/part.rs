@@ -131,11 +131,21 @@ impl<L: Clone> Part<L> {
         Heartbeat { node: self.settings.me.clone(), claim, misses, may_hold }
     }
 
+    /// Whether it may take the feed from now on. What it holds it goes on holding.
+    pub fn set_may_hold(&mut self, may_hold: bool) {
+        self.settings.may_hold = may_hold;
+    }
+
+    /// Nothing was heard for a while, for a reason of this node's own, such as a lost connection.
+    pub fn was_deaf(&mut self, now: Millis) {
+        self.listening = now;
+    }
+
     /// To be called several times a second.
     pub fn look(&mut self, now: Millis) {
         if now.saturating_sub(self.looked) > STOPPED {
             // What was said meanwhile may still be on its way in.
-            self.listening = now;
+            self.was_deaf(now);
         }
         self.looked = now;
         match &self.state {
@@ -374,6 +384,13 @@ impl<L: Clone> Part<L> {
         let (at, root) = self.at()?;
         let head = Head { at: at.clone(), root: root.clone(), follows: None, hands_to: None };
         Some(Answer::Whole(Beat { head, load: board }))
+    }
+
+    /// What came last could not be put on the board, so the whole board is asked for.
+    pub fn lose(&mut self, now: Millis) {
+        if self.holds().is_none() {
+            self.follow.lose(now);
+        }
     }
 
     pub fn answered(&mut self, by: &Node, answer: Answer<L>, now: Millis) {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::beat::{Node, Position, Root};
 use crate::era::Era;
 
@@ -24,7 +26,7 @@ pub struct Settings<L> {
 }
 
 /// Who took the feed last, as all nodes share it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub era: Era,
     pub node: Node,
@@ -40,7 +42,7 @@ pub struct Found {
 }
 
 /// A node says that it holds the feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     pub era: Era,
     /// The beat that it sent last; 0: none yet.

@@ -28,8 +28,12 @@ impl Board {
             // The topic had no tick yet, or it was retired and its ticks are gone.
             None => {
                 let first = first_segment(name);
-                let source = self.sources.values().find(|state| *state.source.name == *first);
-                (seq == 0 && source.is_some_and(|state| !state.retired_any)).then(Vec::new)
+                let source = self.sources.values().find(|state| *state.source.name == *first)?;
+                let was_silent = match &source.numbers {
+                    Some(numbers) => seq <= numbers.base && numbers.top == numbers.base,
+                    None => seq == 0 && !source.retired_any,
+                };
+                was_silent.then(Vec::new)
             }
         }
     }

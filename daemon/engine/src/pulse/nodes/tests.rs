@@ -1,0 +1,1 @@
+//! The pulse in a cluster, turn by turn.
