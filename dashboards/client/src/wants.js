@@ -1,5 +1,4 @@
 // What all subscriptions together want, and what the server was told of it: the difference is sent.
-import { feedOf } from "./ticks.js";
 import { isPattern, list, matches, rateMs } from "./names.js";
 
 /** Bytes of names in one command; the server takes 64 KiB, unless configured otherwise. */
@@ -85,7 +84,7 @@ export class Wants {
   /** Compares what is wanted of these names with what the server was told, once for all that a program does in one go. */
   #look(names) {
     this.#client._ticks.rerouted();
-    if (this.#dirty.size === 0) queueMicrotask(() => this.#flush());
+    if (!this.#dirty.size) queueMicrotask(() => this.#flush());
     for (const name of names) {
       // A topic that a pattern also covers is asked for as the more demanding of the two.
       for (const one of isPattern(name) ? this.#names.keys() : [name]) this.#dirty.add(one);
@@ -134,9 +133,9 @@ export class Wants {
         const [mode, rate] = wanted.split(" ");
         for (const topics of split(names)) {
           const each = (of) => Object.fromEntries(topics.map((topic) => [topic, of(topic)]));
-          const epochOf = (topic) => _ticks.epochs[feedOf(topic)];
-          const since = groups === returning ? { epoch: topics.some(epochOf) ? each(epochOf) : _ticks.epoch, seq: each((topic) => _ticks.position(topic)) } : undefined;
-          this.#subscribe({ topics, rate: rate || undefined, mode: mode === "all" ? mode : undefined, since });
+          const epochOf = (name) => this.granted(name)?.epoch;
+          const since = { epoch: topics.some(epochOf) ? each(epochOf) : _ticks.epoch, seq: each(_ticks.position) };
+          this.#subscribe({ topics, rate: rate || undefined, mode: mode === "all" ? mode : undefined, since: groups === returning ? since : undefined });
         }
       }
     }
@@ -157,7 +156,6 @@ export class Wants {
   granting({ topics, patterns, failed }) {
     for (const info of [topics, patterns, failed].flatMap(list)) {
       const one = this.#names.get(info.topic ?? info.pattern);
-      Object.assign(this.#client._ticks.epochs, info.epochs);
       if (one) one.granted = info.code ? undefined : info;
       for (const holder of one?.holders ?? []) holder.answered(info);
       if (info.code) this.#client.emit("failed", info);
