@@ -116,13 +116,28 @@ fn each() -> Vec<Message> {
             id: 5,
             topic: "lobby.main".into(),
             from: Some("user:ann".into()),
+            to: Some("user:bob".into()),
+            address: Some("192.0.2.1".into()),
+            seat: Some((0, 31, 2)),
             value: Bytes(br#"{"text":"hi"}"#[..].into()),
         }),
-        Message::Published(Published { id: 5, seq: 12, refused: None }),
+        Message::Published(Published {
+            id: 5,
+            seq: 12,
+            to: Some("user:bob".into()),
+            delivered: 1,
+            refused: None,
+        }),
         Message::Published(Published {
             id: 6,
             seq: 0,
-            refused: Some(Refused { code: 429, reason: "too many messages".into() }),
+            to: None,
+            delivered: 0,
+            refused: Some(Refused {
+                code: 429,
+                reason: "too many messages".into(),
+                retry_after_ms: Some(250),
+            }),
         }),
     ]
 }
@@ -147,7 +162,8 @@ fn arc(text: &str) -> Arc<str> {
 fn an_empty_board_is_a_whole_one() {
     let mut writer = Writer::new(node("a"));
     let load = Load { whole: Some(Vec::new()), ..Load::default() };
-    let message = Message::Beat(Said { feed: "sim".into(), beat: Beat { head: begins(), load: load.into() } });
+    let message =
+        Message::Beat(Said { feed: "sim".into(), beat: Beat { head: begins(), load: load.into() } });
     let packets: Vec<_> = writer.write(&message).unwrap().collect();
     let mut assembly = Assembly::default();
     assert_eq!(assembly.take(&packets[0], 0).unwrap().unwrap().1, message);
