@@ -99,6 +99,6 @@ impl Settings {
     }
 
     pub(crate) fn inboxes(&self) -> String {
-        format!("_INBOX_tickerd_{}_{}", self.cluster, self.node)
+        format!("_INBOX.tickerd.{}.{}", self.cluster, self.node)
     }
 }
