@@ -237,8 +237,8 @@ impl Pulse {
     /// How long nothing is due.
     fn nap(&self) -> Duration {
         let nodes = self.nodes.as_ref();
-        let owes = self.outlet.owes() || self.enquiries.is_owing() || self.live.is_owing();
-        let owes = owes || nodes.is_some_and(Cluster::owes);
+        let owes = self.outlet.owes() || self.enquiries.is_owing() || nodes.is_some_and(Cluster::owes);
+        let owes = owes || self.live.is_owing();
         let most = if owes { RETRY } else { NAP_MAX };
         let next = self.schedule.next().into_iter().chain(self.next_look());
         let next = next.chain(nodes.and_then(Cluster::deadline)).min();
@@ -270,9 +270,8 @@ impl Pulse {
                 let before = self.pending.due.len();
                 self.board.take_due(*source, *tier, &mut self.pending.due);
                 if *tier == 0 {
-                    if let Some(nodes) = &mut self.nodes {
-                        nodes.beat(*source, at / 1_000, before..self.pending.due.len());
-                    }
+                    let due = before..self.pending.due.len();
+                    self.nodes.iter_mut().for_each(|nodes| nodes.beat(*source, at / 1_000, due.clone()));
                     self.rooms.beat(*source, &mut self.pending);
                 }
             }
@@ -392,9 +391,8 @@ impl Pulse {
         for id in self.sources.keys() {
             let before = self.pending.due.len();
             self.board.take_due(*id, 0, &mut self.pending.due);
-            if let Some(nodes) = &mut self.nodes {
-                nodes.beat(*id, now_unix_ms(), before..self.pending.due.len());
-            }
+            let due = before..self.pending.due.len();
+            self.nodes.iter_mut().for_each(|nodes| nodes.beat(*id, now_unix_ms(), due.clone()));
         }
         self.say();
         self.push();

@@ -351,7 +351,7 @@ impl Board {
 
 mod ageing;
 mod due;
-mod missed;
+pub mod missed;
 mod numbers;
 mod place;
 mod restoring;

@@ -376,6 +376,7 @@ impl History {
     }
 }
 
+mod from;
 mod numbers;
 mod order;
 #[cfg(test)]

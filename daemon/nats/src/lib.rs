@@ -12,8 +12,8 @@
 //! - No secret is in a message, an error or what `Debug` prints. Secrets are read anew at each connection.
 //!
 //! # What of async-nats it goes around
-//! - Its requests to JetStream: the bucket that its `create_key_value` makes allows reads from a replica that is behind, and a
-//!   conflict on a replicated bucket comes out as "other". The four requests are in `records`.
+//! - Its requests to JetStream: the bucket that its `create_key_value` makes allows reads from a replica that is behind, a conflict
+//!   on a replicated bucket comes out as "other", and its `update` lets two win (see `records`).
 //! - Its table of requests keeps those that were never answered. Here each has an inbox of its own.
 //! - A subscriber that is slow loses the newest messages. They are counted, see `Link::counts`.
 //! - It tries again for ever without saying why. The reason is taken from its list of servers, see `Link::trouble`.

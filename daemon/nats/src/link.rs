@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::{Auth, AuthError, Client, ConnectOptions};
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 use crate::credentials;
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
     pub(crate) shared: Arc<Shared>,
+    /// Whose swap it is.
+    pub(crate) turn: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,7 @@ impl Events {
 pub struct Counts {
     /// Not published: there was no connection, no room, or the message was too long for the server.
     pub unsent: u64,
-    /// Not read in time.
+    /// Not read in time; at least so many.
     pub lost: u64,
     pub connects: u64,
 }
@@ -93,7 +95,7 @@ impl Link {
         let shared = Arc::new(Shared { trouble: Trouble::default(), unsent, lost, events: sender });
         let client = options(&settings, &shared).connect(addresses).await;
         let client = client.map_err(|error| Error(format!("[cluster] nats: {error}")))?;
-        Ok((Link(Arc::new(Inner { client, settings, shared })), events.into()))
+        Ok((Link(Arc::new(Inner { client, settings, shared, turn: Mutex::new(()) })), events.into()))
     }
 
     #[must_use]

@@ -1,4 +1,8 @@
-//! Records that all nodes share: a bucket of JetStream's key-value store, by four requests.
+//! Records that all nodes share: a bucket of JetStream's key-value store, by five requests.
+//!
+//! Compare-and-set goes by the number of the bucket's last write, not by that of the key as the key-value store of NATS has it:
+//! with three replicas, nats-server 2.9 compares a key's number before it agrees on the write, and of two at once both win. The
+//! bucket's number is compared as part of the write, on each replica.
 //!
 //! The bucket is a stream, `KV_tickerd_<cluster>`, which is made when it is first needed, and anew when it was deleted. It is kept on
 //! three servers where there are three. Reads go through the stream's leader: replicas may be behind.
@@ -21,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(1);
 const LONGEST: usize = 64 * 1024;
 const BUCKET: usize = 8 * 1024 * 1024;
 
-// JetStream's numbers for what went wrong; 2.9 says the first for one replica and the second for three.
+// JetStream's numbers for what went wrong; newer servers have the second for some conflicts.
 const CONFLICT: [u64; 2] = [10_071, 10_164];
 const NO_MESSAGE: u64 = 10_037;
 const NO_STREAM: u64 = 10_059;
@@ -59,17 +63,26 @@ impl Link {
     /// # Errors
     /// No clear answer within a second; it may have been written, so read it.
     pub async fn swap(&self, key: &str, revision: u64, bytes: Bytes) -> Result<bool, Error> {
+        if bytes.len() > LONGEST {
+            return Err(Error(format!("a record of {} bytes is too long: at most {LONGEST}", bytes.len())));
+        }
         let swapped = timeout(DEADLINE, async {
-            if self.put(key, revision, bytes.clone()).await? {
-                return Ok(true);
-            }
-            if revision != 0 {
-                return Ok(false);
-            }
-            // A record that was deleted by hand leaves a mark, and that is at a revision.
-            match self.find(key).await? {
-                Some(Found { revision, bytes: None }) => self.put(key, revision, bytes).await,
-                _ => Ok(false),
+            // One after the other, since each that is written makes those at the same time begin again.
+            let _turn = self.inner().turn.lock().await;
+            loop {
+                let last = self.last().await?;
+                // A record that was deleted by hand leaves a mark, and is not there.
+                let now = self
+                    .find(key)
+                    .await?
+                    .filter(|found| found.bytes.is_some())
+                    .map_or(0, |found| found.revision);
+                if now != revision {
+                    return Ok(false);
+                }
+                if self.put(key, last, bytes.clone()).await? {
+                    return Ok(true);
+                }
             }
         });
         self.judged(swapped.await)
@@ -104,18 +117,26 @@ impl Link {
         }
     }
 
-    async fn put(&self, key: &str, revision: u64, bytes: Bytes) -> Result<bool, Error> {
-        if bytes.len() > LONGEST {
-            return Err(Error(format!("a record of {} bytes is too long: at most {LONGEST}", bytes.len())));
+    /// The number of the last write of any record.
+    async fn last(&self) -> Result<u64, Error> {
+        let subject = format!("$JS.API.STREAM.INFO.{}", self.inner().settings.stream());
+        match self.request(subject, &[], Bytes::new()).await? {
+            Reply::Done(value) => {
+                let last = value.get("state").and_then(|state| state.get("last_seq")).and_then(Value::as_u64);
+                last.ok_or_else(|| strange("the bucket", &value))
+            }
+            Reply::Failed(NO_STREAM, _) => self.make().await.map(|()| 0),
+            Reply::Failed(code, words) => Err(Error(format!("JetStream: {words} ({code})"))),
+            Reply::Nobody => Err(nobody()),
         }
-        let subject = self.subject(key);
-        let expected = [("Nats-Expected-Last-Subject-Sequence", revision.to_string())];
-        let mut reply = self.request(subject.clone(), &expected, bytes.clone()).await?;
-        if matches!(reply, Reply::Nobody) {
-            self.make().await?;
-            reply = self.request(subject, &expected, bytes).await?;
-        }
-        match reply {
+    }
+
+    /// Writes if no record was written since `last`; `false`: one was.
+    async fn put(&self, key: &str, last: u64, bytes: Bytes) -> Result<bool, Error> {
+        match self
+            .request(self.subject(key), &[("Nats-Expected-Last-Sequence", last.to_string())], bytes)
+            .await?
+        {
             Reply::Done(value) => {
                 let stream = value.get("stream").and_then(Value::as_str);
                 let stored = value.get("seq").and_then(Value::as_u64).is_some();

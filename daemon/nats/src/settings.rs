@@ -56,7 +56,7 @@ impl Settings {
                 let error = "[cluster] nats: no user or password in an address; write user = \"…\" and password = { file = \"…\" }";
                 return Err(Error(error.to_owned()));
             }
-            if address.is_websocket() { Err(shape()) } else { Ok(address) }
+            if address.is_websocket() || address.host().is_empty() { Err(shape()) } else { Ok(address) }
         };
         if self.servers.is_empty() {
             return Err(Error(

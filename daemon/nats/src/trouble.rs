@@ -39,7 +39,7 @@ impl Trouble {
 
     pub(crate) fn connected(&self) {
         let mut kinds = self.lock();
-        (kinds.connection, kinds.unheard, kinds.unsent) = (None, None, None);
+        *kinds = Kinds::default();
     }
 
     pub(crate) fn secret(&self, error: Option<String>) {

@@ -36,7 +36,7 @@ pub struct Cluster {
     ///
     /// 1 to 64 of `A–Z a–z 0–9 _ -`; default: the host's name, with `-` in place of its dots.
     pub node: String,
-    /// The NATS servers. One of them is enough to find the others.
+    /// The NATS servers, all of them: those that NATS itself tells of are not used.
     ///
     /// 1 to 16, all different.
     pub nats: Vec<Nats>,

@@ -106,8 +106,6 @@ struct Holder {
     about: About,
     /// To be told.
     health: Option<Health>,
-    /// As told last.
-    told: Option<Health>,
     greatest_seq: u64,
     /// A load found no room.
     is_lost: bool,

@@ -23,9 +23,10 @@ impl Pulse {
             self.board.set_clock(now);
             let parked = self.nodes.as_mut().map(|nodes| nodes.park(now, order));
             let Some(Some(order)) = parked else { continue };
-            // It is of another instant, or not a load.
+            // It is of another instant, which may have to wait as well, or not a load.
             self.settle();
-            self.obey_node(order);
+            let parked = self.nodes.as_mut().map(|nodes| nodes.park(now, order));
+            parked.flatten().into_iter().for_each(|order| self.obey_node(order));
         }
         if self.pending.due.is_empty() || self.is_joining() {
             return self.pending.due.is_empty();

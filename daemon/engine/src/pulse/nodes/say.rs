@@ -23,10 +23,13 @@ impl Pulse {
         // What waits was said before.
         part.lane.drain();
         part.lane.freshness().configure(part.max_age);
-        part.role = Role::Holder(Holder { era: reign.era, ..Holder::default() });
         let bars = part.bars.clone();
         self.make_bars_of(id, bars);
         self.reform(source);
+        if let Some(part) = self.nodes.as_mut().and_then(|nodes| nodes.parts.get_mut(&id)) {
+            part.role = Role::Holder(Holder { era: reign.era, ..Holder::default() });
+        }
+        self.renew_beats(id);
         self.board.begin(id, reign.floor);
         self.board.hold(id);
         self.board.undesert(id);
