@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::StartError;
 use super::hello;
+use super::words::{StartError, VERSION, WITHOUT_CLUSTER};
 use super::works::{FEEDS_STOP, Works};
 use crate::admin::{Check, Readiness};
 use crate::cluster::{self, Command, Plugins};
@@ -164,7 +164,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
         return Ok(());
     }
     let change = "install tickerd's package, or build it with --features cluster, or delete [cluster]";
-    Err(format!("{}; {change}", super::App::WITHOUT_CLUSTER).into())
+    Err(format!("{}; {change}", WITHOUT_CLUSTER).into())
 }
 
 /// Connects to the others. `wanted` becomes the cluster's epoch if it has none.
@@ -238,7 +238,7 @@ fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings 
         feeds: section.feeds.as_ref().map(|feeds| feeds.iter().cloned().collect()),
         kept: config.history.bytes / config.feeds.len().max(KEPT_SHARES_MIN),
         config: config.feeds.iter().map(section_of).fold(0, u64::wrapping_add),
-        version: super::VERSION.into(),
+        version: VERSION.into(),
     }
 }
 
