@@ -195,8 +195,7 @@ export class Strip {
     for (const half of this.#halves) half.replaceChildren(...[...this.#items.values()].map((item) => item.copy()));
     this.#plain.replaceChildren(...[...this.#items.values()].map(({ plain }) => plain));
     this.#plainDue = 0;
-    this.#element.hidden = items.length === 0;
-    this.#measure();
+    this.#element.hidden = items.length === 0; // where it is as wide as before, there is nothing to measure
   }
 
   /** Whether it runs at all: not where all of it is in view, where it is paused, and where the reader wants no motion. */
