@@ -22,12 +22,13 @@ BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CLIENT_DEPS := dashboards/client/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-release test-clients test-browser screenshots test-contract flaky conformance lint bench bench-browser package test-package install uninstall clean rust
+.PHONY: help run build test test-tools test-rust test-bench test-release test-clients test-cluster test-browser screenshots test-contract flaky conformance lint bench bench-browser package test-package install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
 	@echo "make test         everything: format, lints, Rust tests, browser tests"
 	@echo "make test-release the tests of bad input again, on the release build"
+	@echo "make test-cluster several nodes over real NATS servers, which are killed and stopped meanwhile"
 	@echo "make flaky        which tests fail by chance: many runs on a busy machine"
 	@echo "make lint         format and lints alone"
 	@echo "make conformance  /echo held to the 517 cases of the Autobahn suite; Python 3.10"
@@ -63,15 +64,19 @@ build: rust $(PAGE_DEPS)
 run: build
 	target/release/tickerd run
 
+# Several nodes over real NATS servers; `make test-rust` has it too.
+test-cluster: test-tools rust
+	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim -p tickerd-feed-zoo
+	$(CARGO) test --locked -p tickerd-tests --test cluster
+
 # What the tests need beyond cargo: installed when root may, named otherwise.
 test-tools: rust
 	@tests/tools.sh
 
 lint: rust
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	@# Outside the workspace, so nothing else would see that they no longer build; their lock follows the daemon.
-	$(CARGO) clippy --manifest-path tests/fuzz/Cargo.toml --target-dir target -- -D warnings
+	@# The fuzz targets are built nowhere else, so nothing else would see that they no longer do.
+	$(CARGO) clippy --locked --workspace --all-targets --features tickerd-fuzz/targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p tickerd-sdk
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
 	else echo "lint: cargo-deny is not installed, so dependencies were not checked"; fi
@@ -80,7 +85,11 @@ lint: rust
 # Tests of the daemon's behaviour wait for most of their time, so more of them run at once than there are cores.
 test-rust: test-tools $(PAGE_DEPS)
 	$(CARGO) build --locked --workspace
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --locked --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --locked --workspace -- --skip smoke_run_measures_every_scenario
+
+# That the bench can still measure. It waits for most of its time, so `make test` runs it beside others.
+test-bench: test-tools $(PAGE_DEPS)
+	$(CARGO) test --locked --workspace --test quick
 
 # Bad input, as the table in tests/README.md has it, to the daemon that users run.
 ROWS := rows:: handshake:: frames:: floods:: compression:: slow_client:: half_close:: heartbeat:: http:: errors:: bad_commands:: \
@@ -116,9 +125,8 @@ test-contract: test-tools $(CONTRACT_DEPS)
 
 # Most of the compression cases of the conformance suite are left out here: they take minutes.
 test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS) $(CONTRACT_DEPS) lint test-rust
-	@# They wait for most of their time, so they run beside one another.
-	$(MAKE) --no-print-directory --jobs=2 test-clients test-contract test-browser
-	tests/package/run.sh
+	@# They wait for most of their time, so they run beside one another: the browser's part takes as long as the others together.
+	$(MAKE) --no-print-directory --jobs=2 test-browser test-clients test-contract test-package test-bench
 	tests/conformance/run.sh --quick
 
 # Half an hour and more; see the script for fewer runs, or some tests alone.

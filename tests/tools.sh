@@ -8,7 +8,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 declare -A package_of=(
   [cc]=gcc [node]=nodejs [npm]=npm [chromium]=chromium [promtool]=prometheus [systemd-analyze]=systemd [curl]=curl
   [python3]=python3 [c++]=g++ [go]=golang-go [objcopy]=binutils [flock]=util-linux [setsid]=util-linux
-  [nginx]=nginx [haproxy]=haproxy [openssl]=openssl [strace]=strace
+  [nginx]=nginx [haproxy]=haproxy [nats-server]=nats-server [openssl]=openssl [strace]=strace
 )
 missing=()
 for tool in "${!package_of[@]}"; do
@@ -29,7 +29,7 @@ fi
 
 if [ $able -eq 1 ]; then
   export DEBIAN_FRONTEND=noninteractive
-  # The tests start nginx, haproxy and prometheus themselves: the packages must start none, neither now nor at the next boot.
+  # The tests start nginx, haproxy, nats-server and prometheus themselves: the packages must start none, neither now nor at the next boot.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT
@@ -39,7 +39,7 @@ if [ $able -eq 1 ]; then
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   if command -v systemctl >/dev/null; then
-    for service in nginx haproxy; do
+    for service in nginx haproxy nats-server; do
       case " ${missing[*]} " in *" $service "*) systemctl disable --quiet "$service" 2>/dev/null || true ;; esac
     done
   fi

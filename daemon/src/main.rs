@@ -56,6 +56,7 @@ fn obey(command: Command) -> ExitCode {
         Command::Completions(args) => cli::manual::completions(&args),
         Command::Man(args) => cli::manual::man(&args),
         Command::Feed(args) => cli::feed::run(&args),
+        Command::Cluster(args) => cli::cluster::run(&args),
         Command::Connections(args) => cli::connections::run(&args),
         Command::Top(args) => cli::top::run(&args),
         Command::Reload(args) => cli::reload::run(&args),

@@ -284,7 +284,45 @@ def closes(code, reason=""):
     return script
 
 
+NODE = 2**32
+
+
+async def shares_feeds_first(line):
+    await line.connected()
+    for _ in range(2):
+        _, data = await line.hear()
+        topics = [{"topic": name, "seq": 0, "mode": "all", "epoch": "e-1-a-1"} for name in data["topics"] if "*" not in name]
+        patterns = [{"pattern": name, "count": 1, "mode": "all", "epochs": {"b": "e-1-c-1"}} for name in data["topics"] if "*" in name]
+        await line.say("subscribed", id=data["id"], topics=topics, patterns=patterns, failed=[])
+    await line.tick("a.x", NODE + 7)
+    await line.tick("b.y", NODE + 2)
+    await line.say("notice", type="reset", feed="a", topics=["a.x"], epoch="e-2-b-1")
+    await line.say("notice", type="reset", topics=["a.x"])
+    await line.tick("a.x", 2 * NODE + 3)
+    await line.tick("a.x", 2 * NODE + 5)
+    await line.ws.close(1012, "service_restart")
+
+
+async def shares_feeds_again(line):
+    await line.connected()
+    line.server.since = (await line.hear())[1]["since"]
+    await line.stay()
+
+
 class Fake(unittest.TestCase):
+    @serving(shares_feeds_first, shares_feeds_again)
+    async def test_where_several_servers_share_feeds_a_position_says_whose_numbers_it_means(self, server):
+        server.since, got, gaps = None, [], []
+        async with tickerd.connect(server.url) as client:
+            client.on("gap", lambda gap: gaps.append((gap.topics, gap.why)))
+            client.on("tick", lambda tick: got.append((tick.topic, tick.seq, tick.skipped)))
+            client.subscribe(["a.x", "b.*"], mode="all")
+            await eventually(lambda: server.since)
+        self.assertEqual(got, [("a.x", NODE + 7, 0), ("b.y", NODE + 2, 0), ("a.x", 2 * NODE + 3, 0), ("a.x", 2 * NODE + 5, 1)])
+        self.assertEqual(gaps[:2], [(["a.x"], "reset")] * 2)
+        self.assertEqual(server.since, {"epoch": {"a.x": "e-2-b-1", "b.y": "e-1-c-1"},
+                                        "seq": {"a.x": 2 * NODE + 5, "b.y": NODE + 2}})
+
     @serving(silent, no_more)
     async def test_silence_is_a_lost_connection(self, server):
         states = []

@@ -11,9 +11,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate of the daemon may depend on, of those of this workspace.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("tickerd", &["author", "config", "engine", "host", "identity", "process", "remote", "tls"]),
-    ("tickerd-engine", &["config", "host", "identity", "model", "process", "tls"]),
+    ("tickerd-engine", &["cluster", "config", "host", "identity", "model", "nats", "process", "tls"]),
+    ("tickerd-cluster", &["model"]),
+    ("tickerd-nats", &[]),
     ("tickerd-author", &["config", "host", "model", "process", "sdk"]),
     ("tickerd-host", &["config", "model", "process", "sdk"]),
     ("tickerd-identity", &["config", "model"]),

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
 /// An era has this many seqs of each topic, as a power of two.
 const SEQ_BITS: u32 = 32;
 /// The greatest era. Its seqs are still exact in JavaScript's numbers.
@@ -10,7 +13,7 @@ const ERA_MAX: u64 = 1 << 20;
 const SEQS_LEFT_MIN: u64 = 1 << 20;
 
 /// One reign. Greater is later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 pub struct Era(u32);
 
 impl Era {
@@ -53,6 +56,13 @@ impl Era {
 impl fmt::Display for Era {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Era {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Era, D::Error> {
+        let era = u64::deserialize(from)?;
+        Era::new(era).ok_or_else(|| D::Error::custom(format!("era {era} is beyond the greatest, {ERA_MAX}")))
     }
 }
 

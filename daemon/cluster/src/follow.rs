@@ -247,6 +247,12 @@ impl<L: Clone> Follow<L> {
         self.look(now);
     }
 
+    /// What was applied is not on the board: all of it is needed anew.
+    pub fn lose(&mut self, now: Millis) {
+        self.at = None;
+        self.look(now);
+    }
+
     /// Whom to ask for what comes next.
     pub fn ask(&mut self, now: Millis) -> Option<Node> {
         self.look(now);

@@ -1,13 +1,13 @@
 //! What a holder says of its feed in one beat, as nodes send it to each other.
 //!
-//! Every struct is written with its fields' names, and what is missing is read as the default. So a field can be added later, and
-//! nodes of two versions understand each other.
+//! Every struct is written with its fields' names, and what is not known is skipped. So a field can be added later, and nodes of
+//! two versions understand each other: it needs a default. A tick and a topic say at least what has none.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Bytes;
+use crate::wire::{Bytes, fields};
 
 /// What one beat carries; or, with `whole`, the whole board as it is after that beat.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Load {
     /// All topics there are. Topics that the board has besides them are gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<Vec<Whole>>,
+    /// With `whole`: topics that ended had numbers up to this one. A new topic's are above it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retired: u64,
 }
 
 /// What a feed is, for nodes that have no section of it.
@@ -44,6 +47,9 @@ pub struct About {
     pub always: bool,
     /// The age from which a value is stale; 0: never.
     pub max_age_ms: u64,
+    /// The same by the source's own time; 0: that is not looked at.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub source_max_age_ms: u64,
     /// Of which field its topics have bars, as the configuration writes it in JSON.
     pub bars: Box<str>,
     /// What the plugin says of itself and its events, in JSON. Empty until it has said it.
@@ -54,65 +60,76 @@ pub struct About {
 
 /// A topic came or went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// It has had its first tick, or was declared.
     Added(Topic),
     /// It was retired.
-    Removed(Arc<str>),
+    Removed(#[serde(deserialize_with = "fields::topic")] Arc<str>),
 }
 
 /// A topic, with the kind of its ticks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Topic {
+    #[serde(deserialize_with = "fields::topic")]
     pub name: Arc<str>,
     /// The event of its ticks, such as `quote`.
+    #[serde(deserialize_with = "fields::kind")]
     pub kind: Arc<str>,
     /// Its ticks are events: none replaces another. Otherwise the newest is its state.
+    #[serde(default)]
     pub is_event: bool,
 }
 
 /// A tick that has its number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Tick {
     /// Its topic, which was added before.
-    #[serde(rename = "t")]
+    #[serde(rename = "t", deserialize_with = "fields::topic")]
     pub topic: Arc<str>,
     #[serde(rename = "s")]
     pub seq: u64,
     /// Earlier samples that it replaces; `seq` counts them.
-    #[serde(rename = "m", skip_serializing_if = "is_zero")]
+    #[serde(rename = "m", default, skip_serializing_if = "is_zero")]
     pub merged: u64,
     /// When the holder accepted it, Unix milliseconds.
     #[serde(rename = "a")]
     pub ts: u64,
     /// The source's own time, Unix milliseconds; 0: unknown.
-    #[serde(rename = "o", skip_serializing_if = "is_zero")]
+    #[serde(rename = "o", default, skip_serializing_if = "is_zero")]
     pub src_ts: u64,
     /// Who published it.
-    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "f",
+        default,
+        deserialize_with = "fields::address",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub from: Option<Arc<str>>,
-    /// One JSON value.
-    #[serde(rename = "v")]
+    /// One JSON value, as clients get it.
+    #[serde(rename = "v", deserialize_with = "fields::value")]
     pub value: Bytes,
 }
 
 /// One topic of a whole board.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Whole {
     pub topic: Topic,
     /// The number up to which its ticks were pushed; 0: it has had none.
     pub seq: u64,
     /// How long it had no news.
+    #[serde(default)]
     pub age_ms: u64,
+    #[serde(default)]
     pub is_stale: bool,
     /// Ticks with a `seq` up to this number are gone.
+    #[serde(default)]
     pub floor: u64,
     /// The ticks above it that are kept, in order. The last of them is the topic's newest, unless `newest` is there.
+    #[serde(default)]
     pub past: Vec<Tick>,
     /// Its newest tick, where the past does not have it.
+    #[serde(default)]
     pub newest: Option<Tick>,
 }
 
@@ -121,9 +138,11 @@ pub struct Whole {
 #[serde(default)]
 pub struct Health {
     /// As `feed_state` names it, such as `up`.
+    #[serde(deserialize_with = "fields::text")]
     pub state: Box<str>,
     /// Since when, Unix milliseconds.
     pub since: u64,
+    #[serde(deserialize_with = "fields::text")]
     pub reason: Box<str>,
 }
 

@@ -67,7 +67,7 @@ pub struct Part<L> {
 impl<L: Clone> Part<L> {
     pub fn new(settings: Settings<L>, now: Millis) -> Part<L> {
         Part {
-            greatest: settings.past.as_ref().map_or(Era::NONE, |root| root.era),
+            greatest: settings.past.as_ref().map_or(Era::NONE, |root| root.era).max(settings.stored),
             follow: Follow::new(settings.past.clone()),
             kept: Kept::new(settings.kept, settings.weigh),
             roll: Roll::default(),
@@ -107,6 +107,17 @@ impl<L: Clone> Part<L> {
         self.follow.root()
     }
 
+    /// Who is heard to hold it, if not this node.
+    pub fn holder(&self, now: Millis) -> Option<&Node> {
+        self.roll.holder(now)
+    }
+
+    /// The node to hand the feed to: the first of those that are heard and may hold it; with `name`, the one of that name.
+    pub fn heir(&self, name: Option<&str>, now: Millis) -> Option<Node> {
+        let is_meant = |node: &Node| self.is_listed(node) && name.is_none_or(|name| *node.name == *name);
+        self.roll.first(&self.settings.feed, is_meant, now)
+    }
+
     /// What this node says of the feed.
     pub fn heartbeat(&self, now: Millis) -> Heartbeat {
         let claim = match &self.state {
@@ -116,14 +127,25 @@ impl<L: Clone> Part<L> {
             _ => None,
         };
         let misses = claim.is_none() && self.roll.holder(now).is_none();
-        Heartbeat { node: self.settings.me.clone(), claim, misses }
+        let may_hold = self.settings.may_hold && self.is_listed(&self.settings.me);
+        Heartbeat { node: self.settings.me.clone(), claim, misses, may_hold }
+    }
+
+    /// Whether it may take the feed from now on. What it holds it goes on holding.
+    pub fn set_may_hold(&mut self, may_hold: bool) {
+        self.settings.may_hold = may_hold;
+    }
+
+    /// Nothing was heard for a while, for a reason of this node's own, such as a lost connection.
+    pub fn was_deaf(&mut self, now: Millis) {
+        self.listening = now;
     }
 
     /// To be called several times a second.
     pub fn look(&mut self, now: Millis) {
         if now.saturating_sub(self.looked) > STOPPED {
             // What was said meanwhile may still be on its way in.
-            self.listening = now;
+            self.was_deaf(now);
         }
         self.looked = now;
         match &self.state {
@@ -152,16 +174,16 @@ impl<L: Clone> Part<L> {
         }
     }
 
-    fn may_hold(&self, node: &Node) -> bool {
+    fn is_listed(&self, node: &Node) -> bool {
         self.settings.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name))
     }
 
     fn may_take(&self, now: Millis) -> bool {
         let me = &self.settings.me;
         let heard = self.roll.holder_at().unwrap_or(self.listening).max(self.listening);
-        let rank = || self.roll.rank(&self.settings.feed, me, |node| self.may_hold(node), now);
+        let rank = || self.roll.rank(&self.settings.feed, me, |node| self.is_listed(node), now);
         self.settings.may_hold
-            && self.may_hold(me)
+            && self.is_listed(me)
             && now >= self.not_before
             && now >= heard.saturating_add(SILENCE)
             && self.roll.half_misses(now)
@@ -308,11 +330,11 @@ impl<L: Clone> Part<L> {
     }
 
     pub fn heard(&mut self, heartbeat: &Heartbeat, now: Millis) {
-        let Heartbeat { node, claim, misses } = heartbeat;
+        let Heartbeat { node, claim, misses, may_hold } = heartbeat;
         if *node == self.settings.me {
             return;
         }
-        self.roll.heard(node, *misses, now);
+        self.roll.heard(node, *misses, *may_hold, now);
         let Some(claim) = claim else { return };
         self.rival(claim.era, node, now);
         if self.follow.admits(claim.era, node, &claim.root, now) {
@@ -362,6 +384,13 @@ impl<L: Clone> Part<L> {
         let (at, root) = self.at()?;
         let head = Head { at: at.clone(), root: root.clone(), follows: None, hands_to: None };
         Some(Answer::Whole(Beat { head, load: board }))
+    }
+
+    /// What came last could not be put on the board, so the whole board is asked for.
+    pub fn lose(&mut self, now: Millis) {
+        if self.holds().is_none() {
+            self.follow.lose(now);
+        }
     }
 
     pub fn answered(&mut self, by: &Node, answer: Answer<L>, now: Millis) {

@@ -18,6 +18,7 @@ struct Seen {
     at: Millis,
     /// It says that it hears no holder.
     misses: bool,
+    may_hold: bool,
 }
 
 #[derive(Debug, Default)]
@@ -28,14 +29,14 @@ pub struct Roll {
 }
 
 impl Roll {
-    pub fn heard(&mut self, node: &Node, misses: bool, now: Millis) {
+    pub fn heard(&mut self, node: &Node, misses: bool, may_hold: bool, now: Millis) {
         if self.others.len() >= NODES_MAX && !self.others.contains_key(node) {
             self.others.retain(|_, seen| now.saturating_sub(seen.at) <= FORGET);
             if self.others.len() >= NODES_MAX {
                 return;
             }
         }
-        self.others.insert(node.clone(), Seen { at: now, misses });
+        self.others.insert(node.clone(), Seen { at: now, misses, may_hold });
     }
 
     pub fn holds(&mut self, era: Era, node: &Node, now: Millis) {
@@ -64,12 +65,17 @@ impl Roll {
     }
 
     /// How many of the nodes that are heard, and that may hold the feed, are to try before this one.
-    pub fn rank(&self, feed: &str, me: &Node, may_hold: impl Fn(&Node) -> bool, now: Millis) -> u64 {
+    pub fn rank(&self, feed: &str, me: &Node, is_listed: impl Fn(&Node) -> bool, now: Millis) -> u64 {
         let mine = weight(feed, &me.name);
-        let before = self
-            .live(now)
-            .filter(|(node, _)| may_hold(node) && (weight(feed, &node.name), *node) < (mine, me));
+        let able = self.live(now).filter(|(node, seen)| seen.may_hold && is_listed(node));
+        let before = able.filter(|(node, _)| (weight(feed, &node.name), *node) < (mine, me));
         before.count().try_into().unwrap_or(u64::MAX)
+    }
+
+    /// The first of the nodes that are heard, may hold the feed, and are meant.
+    pub fn first(&self, feed: &str, is_meant: impl Fn(&Node) -> bool, now: Millis) -> Option<Node> {
+        let able = self.live(now).filter(|(node, seen)| seen.may_hold && is_meant(node));
+        able.map(|(node, _)| node).min_by_key(|node| (weight(feed, &node.name), *node)).cloned()
     }
 }
 
@@ -101,9 +107,9 @@ mod tests {
         let mut roll = Roll::default();
         let node = |name: &str| Node { name: name.into(), life: 0 };
         assert!(roll.half_misses(0), "alone");
-        roll.heard(&node("b"), false, 0);
+        roll.heard(&node("b"), false, true, 0);
         assert!(roll.half_misses(0), "one of two");
-        roll.heard(&node("c"), false, 0);
+        roll.heard(&node("c"), false, true, 0);
         assert!(!roll.half_misses(0), "one of three");
         assert!(roll.half_misses(SILENCE), "the others are not heard any more");
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::beat::{Node, Position, Root};
 use crate::era::Era;
 
@@ -14,15 +16,17 @@ pub struct Settings<L> {
     pub nodes: Option<Vec<Arc<str>>>,
     /// This node may hold it: it has the feed's section, and is no edge.
     pub may_hold: bool,
-    /// Whose numbers this node's stored past has.
+    /// Whose numbers this node's stored past has, if it is known.
     pub past: Option<Root>,
+    /// The greatest era of any number in the stored past.
+    pub stored: Era,
     /// Most that is kept of the last minute's beats, in what `weigh` measures.
     pub kept: usize,
     pub weigh: fn(&L) -> usize,
 }
 
 /// Who took the feed last, as all nodes share it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub era: Era,
     pub node: Node,
@@ -38,7 +42,7 @@ pub struct Found {
 }
 
 /// A node says that it holds the feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     pub era: Era,
     /// The beat that it sent last; 0: none yet.
@@ -53,6 +57,8 @@ pub struct Heartbeat {
     pub claim: Option<Claim>,
     /// It hears nobody who holds the feed.
     pub misses: bool,
+    /// It may take the feed.
+    pub may_hold: bool,
 }
 
 /// What is to be done.

@@ -9,7 +9,7 @@ use super::section::{Checker, nearest};
 const PREFIX: &str = "TICKERD_";
 
 /// The tables that can be set from the environment. Feeds are a list and can only be set in the file.
-const TABLES: [&str; 3] = ["server", "history", "bars"];
+const TABLES: [&str; 4] = ["server", "history", "bars", "cluster"];
 
 /// Deepest path that is split. No key is deeper, so a longer path is unknown in any case.
 const KEYS_MAX: usize = 4;
@@ -43,9 +43,10 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
         // name. Only a key with one underscore too few is certainly meant for tickerd.
         // A name such as TICKERD_AUTH_TOKEN may be that of a secret, as { env = "…" } says it.
         let settable = |key: &&String| {
-            let is_secret = ["auth.", "server.signing", "server.admin_token"]
-                .iter()
-                .any(|secret| key.starts_with(secret));
+            let is_secret =
+                ["auth.", "server.signing", "server.admin_token", "cluster.credentials", "cluster.password"]
+                    .iter()
+                    .any(|secret| key.starts_with(secret));
             key.contains('.') && !key.starts_with("feed.") && !is_secret
         };
         if let Some(meant) = known.iter().filter(settable).find(|key| key.replace('.', "_") == path) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::bars::FeedBars;
+use super::cluster::nodes;
 use super::document::{Node, Value};
 use super::problem::{Code, Origin};
 use super::quantity::write_duration;
@@ -60,6 +61,10 @@ pub struct Feed {
     pub sign: bool,
     /// Of which field its topics have bars; default [`FeedBars::Auto`].
     pub bars: FeedBars,
+    /// The nodes of the cluster that may hold it; default `None`: all. Only with `[cluster]`.
+    ///
+    /// 1 to 256, all different.
+    pub nodes: Option<Vec<String>>,
     /// The plugin's own configuration, an object; default empty. It is checked by the plugin's schema, not here.
     pub config: serde_json::Value,
     /// The folder at which relative paths start: that of the configuration file.
@@ -115,6 +120,7 @@ impl Feed {
             topics_max: TOPICS_MAX_DEFAULT,
             sign: false,
             bars: FeedBars::default(),
+            nodes: None,
             config: empty_config(),
             base_dir: PathBuf::from("."),
         }
@@ -148,6 +154,7 @@ impl Feed {
 
     /// Reads every `[[feed]]`. An incomplete one is left out, since its problems end the start in any case.
     pub(super) fn read_all(top: &mut Section<'_>, base_dir: &Path, has_key: bool) -> Vec<Feed> {
+        let is_clustered = top.has("cluster");
         let sections = top.sections("feed");
         if let Some((_, header)) = sections.get(FEEDS_MAX) {
             let refusal = Refusal::placed(header, format!("this is one feed more than {FEEDS_MAX}"))
@@ -169,6 +176,11 @@ impl Feed {
                     .allowed("sign with [server.signing]");
                 let change = "add [server.signing] with key = { file = \"/PATH\" }, or delete the line";
                 section.refuse("sign", refusal.change(change));
+            }
+            if let Some(node) = section.ask("nodes").filter(|_| !is_clustered) {
+                let what = "this daemon runs alone, so it holds all of its feeds";
+                let refusal = Refusal::new(node, what).code(Code::NoEffect);
+                section.warn("nodes", refusal.change("add [cluster], or delete the line"));
             }
             feeds.extend(name.and(feed));
         }
@@ -214,6 +226,7 @@ impl Feed {
             topics_max: section.take("topics_max", TOPICS_MAX_DEFAULT, integer(1..=1_000_000)),
             sign: section.take("sign", false, boolean),
             bars: FeedBars::read(section),
+            nodes: section.take("nodes", None, |node| nodes(node).map(Some)),
             config: section.take("config", empty_config(), read_config),
             base_dir: base_dir.to_owned(),
             source: source?,

@@ -9,6 +9,7 @@
 mod auth;
 mod bars;
 pub mod classes;
+mod cluster;
 mod document;
 mod environment;
 mod feed;
@@ -38,6 +39,7 @@ pub use auth::{
     TokenSource,
 };
 pub use bars::{BAR_BYTES, BARS_MAX, Bars, FeedBars, Keep};
+pub use cluster::{Cluster, Login, Nats, Role};
 pub use environment::environment;
 pub use feed::{Emit, Feed, Isolation, Source};
 pub use files::files_of;
@@ -57,6 +59,8 @@ pub struct Config {
     pub server: Server,
     /// Who may connect and do what. `None`: everyone may do everything.
     pub auth: Option<Auth>,
+    /// The nodes it runs together with. `None`: it runs alone.
+    pub cluster: Option<Cluster>,
     pub history: History,
     pub bars: Bars,
     /// The feeds, in the order of the file. The list may be empty.
@@ -84,6 +88,7 @@ impl Default for Config {
         Config {
             server: Server::default(),
             auth: None,
+            cluster: None,
             history: History::default(),
             bars: Bars::default(),
             feeds: Feed::built_in(),
@@ -219,8 +224,9 @@ fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> Config {
         Some(base_dir) => Feed::read_all(&mut top, base_dir, server.signing.is_some()),
         None => Feed::built_in(),
     };
+    let cluster = Cluster::read(&mut top, base_dir, &feeds);
     let topics = Topic::read_all(&mut top, &feeds);
-    Config { server, auth, history, bars, feeds, topics, warnings: Vec::new() }
+    Config { server, auth, cluster, history, bars, feeds, topics, warnings: Vec::new() }
 }
 
 fn overlay_flags(root: &mut Table, flags: &Overrides) {

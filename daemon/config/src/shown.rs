@@ -16,8 +16,15 @@ pub(super) const BUILT_IN: &str = "[[feed]]\nname = \"sim\"\nplugin = \"tickerd_
 /// Tables that are shown although nothing is written in them.
 const ALWAYS: [&str; 4] = ["server", "server.limits", "history", "bars"];
 /// Tables that are shown below a header of their own. Others stand on one line.
-const SECTIONS: [&str; 6] =
-    ["server.tls", "server.signing", "server.compression", "server.echo_limits", "auth", "feed.config"];
+const SECTIONS: [&str; 7] = [
+    "server.tls",
+    "server.signing",
+    "server.compression",
+    "server.echo_limits",
+    "auth",
+    "cluster",
+    "feed.config",
+];
 /// In place of a value that may be a secret.
 const HIDDEN: &str = "\"…\"";
 /// Column at which comments begin.
@@ -158,7 +165,7 @@ fn written(node: &Node, is_hidden: bool, schema: &Json) -> String {
         _ if is_hidden => HIDDEN.to_owned(),
         Value::Array(items) => format!("[{}]", items.iter().map(inner).collect::<Vec<_>>().join(", ")),
         Value::Text(text) => of_text(text, schema),
-        Value::String(text) => quoted(&without_query(text)),
+        Value::String(text) => quoted(&without_secret(text)),
         Value::Integer(digits, radix) => {
             i128::from_str_radix(digits, *radix).map_or_else(|_| digits.clone(), |number| number.to_string())
         }
@@ -168,11 +175,16 @@ fn written(node: &Node, is_hidden: bool, schema: &Json) -> String {
     }
 }
 
-/// An address without its query, in which a key may stand.
-fn without_query(text: &str) -> String {
-    match text.split_once('?') {
-        Some((address, _)) if address.contains("://") => format!("{address}?…"),
-        _ => text.to_owned(),
+/// An address without its query and its user, in which a key or a password may stand.
+fn without_secret(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (address, query) = match rest.split_once('?') {
+        Some((address, _)) => (address, "?…"),
+        None => (rest, ""),
+    };
+    match address.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://…@{host}{query}"),
+        None => format!("{scheme}://{address}{query}"),
     }
 }
 

@@ -5,6 +5,7 @@
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
 mod access;
+mod cluster;
 mod config_file;
 mod documents;
 mod feeds;
@@ -21,7 +22,7 @@ mod works;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use prometheus::Registry;
@@ -89,13 +90,19 @@ pub struct Running {
     control: Option<control::Running>,
     /// The service manager was told that this is ready.
     announced: Arc<AtomicBool>,
+    /// There where this daemon is a node of a cluster.
+    nodes: Option<crate::cluster::Running>,
     pulse: pulse::Running,
     fanout: Fanout,
 }
 
 impl App {
+    /// Said of `[cluster]` where the feature `cluster` is missing.
+    pub const WITHOUT_CLUSTER: &str = "this tickerd was built without the feature cluster";
+
     /// Binds what is configured. `commit` is what this was built from.
     pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
+        cluster::check(&config)?;
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
         let keeper = access::open(&config, &registry)?;
@@ -149,7 +156,12 @@ impl App {
         let record = Arc::new(Record::new(file.clone(), loaded, &registry)?);
         let judge = keeper.clone().map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
-        let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
+        let past::Opened { epoch: own_epoch, saved, mut past } = past::open(&config, &registry)?;
+        // In a cluster, what `connected` tells is the cluster's; the feeds' numbers have epochs of their own.
+        let joined = config.cluster.as_ref().map(|section| cluster::join(section, &own_epoch)).transpose()?;
+        let epoch =
+            joined.as_ref().and_then(|joined| joined.epoch.clone()).unwrap_or_else(|| own_epoch.clone());
+        let stored = cluster::greatest_eras(&saved);
         let store = past.writer.as_ref().map(Writer::standing);
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
@@ -171,9 +183,10 @@ impl App {
             contract: Arc::new(Contract::new(documents::facts(server.addresses(), &config.bars))),
             warden: Arc::new(Warden::new(program.clone())),
             program,
+            hellos: joined.as_ref().map(|_| hello::Hellos::default()),
         };
         let signer = keyring.clone().map(|keyring| keyring as Arc<dyn Sign>);
-        let sources = Sources::new(&config, &epoch, signer);
+        let sources = Sources::new(&config, &own_epoch, signer);
         let openings: Vec<_> =
             config.feeds.iter().map(|feed| sources.feed(feed, &starter.lane(feed))).collect();
         let feeds = Arc::new(Feeds::default());
@@ -183,6 +196,8 @@ impl App {
         let all: Vec<_> = openings.iter().cloned().chain(others).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);
+        let nodes = joined.as_ref().map(|joined| pulse::NodePort::new(&bell, joined.join));
+        let (nodes, port) = nodes.map(|(nodes, says, port)| (cluster::pulse_of(nodes, says), port)).unzip();
         let parts = pulse::Parts {
             past,
             stats: pulse::Stats::new(fanout_metrics.connections.clone()),
@@ -190,14 +205,19 @@ impl App {
             outlet,
             bell,
             metrics: pulse::Metrics::new(&registry)?,
+            nodes: port,
         };
         let topics = parts.metrics.topics.clone();
         let pulse = pulse::start(all, parts)?;
-        for (feed, opening) in config.feeds.iter().zip(&openings) {
+        // In a cluster, who runs a feed is found out first.
+        for (feed, opening) in config.feeds.iter().zip(&openings).filter(|_| joined.is_none()) {
             starter.start(feed, opening).into_iter().for_each(|feed| feeds.add(feed));
         }
 
         let asker = fanout.asker(pulse_asker);
+        let standing =
+            joined.as_ref().map(|_| crate::cluster::Standing::new(&registry)).transpose()?.map(Arc::new);
+        let (stands, started) = (standing.clone(), Instant::now());
         let (judged, renewal) = (feeds.clone(), server.renewal());
         let (certificate, issuers) = (renewal.clone(), keeper.clone());
         let (scraped, asked_record) = (record.clone(), record.clone());
@@ -205,7 +225,11 @@ impl App {
             let certificate = certificate.as_ref().map(|renewal| renewal.standing());
             let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
             let readiness = readiness::judge(&judged.all(), store.as_deref(), certificate, issuers);
-            readiness.with(asked_record.check())
+            let readiness = readiness.with(asked_record.check());
+            match &stands {
+                Some(standing) => cluster::judge(&standing.rows(), started.elapsed(), readiness),
+                None => readiness,
+            }
         });
         let announced = Arc::new(AtomicBool::new(false));
         let parts = reloader::Parts {
@@ -229,7 +253,10 @@ impl App {
             readiness: readiness.clone(),
         };
         let rates = Arc::new(Rates::default());
+        let handle = Arc::new(OnceLock::new());
+        let in_cluster = standing.as_ref().map(|standing| cluster::commands(standing, &handle));
         let commands = operator::commands(&feeds, &rates, keeper.clone(), asker.clone(), &reloader, facts);
+        let commands = control::Commands { cluster: in_cluster, ..commands };
         let admin = admin.start(admin::Sources {
             gate: Arc::new(admin::Gate::new(&registry, access::operators(admin_token, keeper.clone()))?),
             registry,
@@ -262,10 +289,18 @@ impl App {
             server: server.handle(),
             keeper,
             renewal,
+            membership: OnceLock::new(),
             is_stopping: AtomicBool::new(false),
         });
+        let nodes = match (joined, nodes, standing) {
+            (Some(joined), Some(nodes), Some(standing)) => {
+                Some(joined.start(&works, &openings, &stored, nodes, standing)?)
+            }
+            _ => None,
+        };
+        nodes.iter().for_each(|running| _ = handle.set(running.handle()));
         begin.with(&works);
-        Ok(Running { works, reloader, server, admin, control, announced, pulse, fanout })
+        Ok(Running { works, reloader, server, admin, control, announced, nodes, pulse, fanout })
     }
 }
 
@@ -334,9 +369,12 @@ impl Running {
     pub fn stop(self) {
         self.works.is_stopping.store(true, Ordering::Release);
         systemd::stopping(self.works.config().server.drain);
+        // Others take over while this node's clients are still served.
+        self.nodes.iter().for_each(crate::cluster::Running::drain);
         self.server.stop();
         self.works.feeds.all().iter().for_each(|feed| feed.supervisor.stop());
         // What the feeds have said goes out; what they say while they stop does not.
+        self.nodes.into_iter().for_each(crate::cluster::Running::stop);
         let writer = self.pulse.stop();
         self.fanout.stop();
         self.server.join();

@@ -1,10 +1,11 @@
 //! The admin socket: a unix socket over which root and the daemon's own user ask how the daemon, its feeds, topics and
-//! connections are, and have feeds reloaded and clients disconnected.
+//! connections are, and have feeds reloaded, moved to other nodes, and clients disconnected.
 //!
 //! One line of JSON in, one line out, and the connection ends. On a thread of its own, with few connections and a deadline
 //! for each, so that whoever connects can hold nobody up; what takes its time is waited for and not done here. It knows
 //! nothing of what it commands: it is given closures, and a way to ask the shards. The admin listener obeys the same commands.
 
+mod cluster;
 mod commands;
 mod lists;
 mod place;
@@ -32,6 +33,8 @@ use crate::server::Error as ListenError;
 use tickerd_config::AdminSocket;
 
 pub use crate::exchange::rows::{ConnectionRow, TopicRow};
+pub use crate::exchange::standing::{ClusterRows, HeldRow, NodeRow};
+pub use cluster::{Cluster, HandOver, MOVE_MAX, Moving};
 pub use commands::{CONFIGURE_MAX, Commands, Configure, Disconnect, RELOAD_MAX, Reload, Reloading};
 pub use lists::Lists;
 pub use place::{check as check_place, usual_path, usual_places};

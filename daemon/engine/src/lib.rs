@@ -12,8 +12,9 @@
 //! # Who may know whom
 //! What rooms hand each other is in `exchange`, below all of them. A test holds this table to the imports.
 //! ```text
-//! app      → admin, contract, control, exchange, fanout, listen, metrics, pulse, server, store, systemd
+//! app      → admin, cluster, contract, control, exchange, fanout, listen, metrics, pulse, server, store, systemd
 //! admin    → control, exchange, listen
+//! cluster  → exchange
 //! control  → exchange, listen
 //! server   → exchange, listen
 //! pulse    → exchange, store
@@ -60,6 +61,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod cluster;
 pub mod contract;
 pub mod control;
 pub mod exchange;

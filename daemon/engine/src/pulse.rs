@@ -7,6 +7,7 @@ mod bars;
 mod enquiries;
 mod live;
 mod metrics;
+mod nodes;
 mod rooms;
 mod signing;
 mod sources;
@@ -26,6 +27,8 @@ pub use self::bars::plan;
 pub use self::enquiries::Enquiries;
 use self::live::{Live, Stage};
 pub use self::metrics::Metrics;
+use self::nodes::Cluster;
+pub use self::nodes::{NodePort, Nodes};
 use self::rooms::Rooms;
 use self::signing::Ahead;
 use self::sources::Followed;
@@ -79,6 +82,8 @@ pub struct Parts {
     /// What the lanes ring.
     pub bell: Arc<Bell>,
     pub metrics: Metrics,
+    /// The other nodes, in a cluster.
+    pub nodes: Option<NodePort>,
 }
 
 /// The running thread.
@@ -126,6 +131,7 @@ pub fn start(sources: Vec<Opening>, parts: Parts) -> io::Result<Running> {
             counted.fetch_add(1, Ordering::Relaxed);
             rung.wait(pulse.nap());
             for order in ordered.try_iter() {
+                pulse.settle();
                 pulse.obey(order);
             }
             pulse.turn();
@@ -157,6 +163,8 @@ struct Pulse {
     live: Live,
     /// There once a source is signed.
     ahead: Option<Ahead>,
+    /// The other nodes, in a cluster.
+    nodes: Option<Cluster>,
     writer: Option<Writer>,
     /// When the past may be written down again.
     next_save: u64,
@@ -166,7 +174,7 @@ struct Pulse {
 
 impl Pulse {
     fn new(sources: Vec<Opening>, parts: Parts) -> Pulse {
-        let Parts { past, stats, enquiries, outlet, metrics, bell: _ } = parts;
+        let Parts { past, stats, enquiries, outlet, metrics, nodes, bell: _ } = parts;
         let Past { limits, restored, n, writer, mut bars } = past;
         let letters = tickerd_model::rooms::Limits {
             age_ms: u64::try_from(limits.age.as_millis()).unwrap_or(u64::MAX),
@@ -197,6 +205,7 @@ impl Pulse {
             wants,
             live: Live::default(),
             ahead: None,
+            nodes: nodes.map(Cluster::new),
             writer,
             next_save: 0,
             next_expiry: 0,
@@ -227,21 +236,27 @@ impl Pulse {
 
     /// How long nothing is due.
     fn nap(&self) -> Duration {
-        let owes = self.outlet.owes() || self.enquiries.is_owing() || self.live.is_owing();
+        let nodes = self.nodes.as_ref();
+        let owes = self.outlet.owes() || self.enquiries.is_owing() || nodes.is_some_and(Cluster::owes);
+        let owes = owes || self.live.is_owing();
         let most = if owes { RETRY } else { NAP_MAX };
-        let next = self.schedule.next().into_iter().chain(self.next_look()).min();
+        let next = self.schedule.next().into_iter().chain(self.next_look());
+        let next = next.chain(nodes.and_then(Cluster::deadline)).min();
         let Some(next) = next else { return most };
         Duration::from_micros(next.saturating_sub(self.mono_us())).min(most)
     }
 
     /// Collects, and beats if it is time.
     fn turn(&mut self) {
+        if self.nodes.is_some() && !self.hear_nodes() {
+            return;
+        }
         self.collect();
         self.look_at_ages();
         let now = self.mono_us();
         self.schedule.due(now, &mut self.due);
         self.schedule.slew(now, now_unix_us());
-        for DueBeat { interval, late } in std::mem::take(&mut self.due) {
+        for DueBeat { interval, at, late } in std::mem::take(&mut self.due) {
             if late > 0 {
                 self.metrics.count_late(interval, late);
             }
@@ -252,14 +267,20 @@ impl Pulse {
                     let mut stage = Stage { bars: &mut self.bars, board: &mut self.board, now_ms };
                     self.live.beat(*source, &mut self.wants, &mut stage);
                 }
+                let before = self.pending.due.len();
                 self.board.take_due(*source, *tier, &mut self.pending.due);
                 if *tier == 0 {
+                    let due = before..self.pending.due.len();
+                    self.nodes.iter_mut().for_each(|nodes| nodes.beat(*source, at / 1_000, due.clone()));
                     self.rooms.beat(*source, &mut self.pending);
                 }
             }
         }
         let mut stage = Stage { bars: &mut self.bars, board: &mut self.board, now_ms: now_unix_ms() };
         self.live.work(&self.wants, &mut stage);
+        if self.nodes.is_some() && !self.tell_nodes() {
+            return;
+        }
         self.push();
         self.board.forget();
         self.metrics.set_history(self.board.history());
@@ -303,7 +324,7 @@ impl Pulse {
 
     fn collect(&mut self) {
         self.board.set_clock(self.mono_us());
-        self.board.want_every(self.outlet.wants_every());
+        self.board.want_every(self.nodes.is_some() || self.outlet.wants_every());
         self.bars.look(self.mono_us() / 1_000, now_unix_ms());
         for (id, Followed { lane, fields, .. }) in &mut self.sources {
             let specs = lane.as_ref().and_then(|lane| fields.look(lane));
@@ -314,6 +335,9 @@ impl Pulse {
         self.rooms.settle(moves, now_unix_ms(), &mut self.pending);
         for (id, Followed { lane, watch, .. }) in &mut self.sources {
             let Some(drained) = lane.as_ref().map(|lane| lane.drain()) else { continue };
+            if self.nodes.as_ref().is_some_and(|nodes| nodes.is_follower(*id)) {
+                continue;
+            }
             for entry in drained.entries {
                 match entry {
                     Entry::Tick(tick) => {
@@ -328,6 +352,7 @@ impl Pulse {
             }
             if let Some(health) = drained.health {
                 watch.hear(health.state, *id, &mut self.board);
+                self.nodes.iter_mut().for_each(|nodes| nodes.note(*id, &health));
                 self.pending.health.push((*id, health));
             }
         }
@@ -360,11 +385,16 @@ impl Pulse {
     }
 
     fn last_beat(&mut self) {
+        self.settle();
         self.collect();
         self.look_at_ages();
         for id in self.sources.keys() {
+            let before = self.pending.due.len();
             self.board.take_due(*id, 0, &mut self.pending.due);
+            let due = before..self.pending.due.len();
+            self.nodes.iter_mut().for_each(|nodes| nodes.beat(*id, now_unix_ms(), due.clone()));
         }
+        self.say();
         self.push();
     }
 }

@@ -1,4 +1,5 @@
-//! Who a client is: static tokens, JWTs, client certificates, one-time tickets; what was revoked; and the signatures of ticks.
+//! Who a client is: static tokens, JWTs, client certificates, one-time tickets; what was revoked; and the signatures of ticks. The
+//! secret of a node of a cluster is read here too.
 //!
 //! What comes in is a token, what goes out is an [`Identity`](tickerd_model::access::identity::Identity) or a
 //! [`Refusal`](tickerd_model::access::refusal::Refusal). Tokens are looked at on a thread of their own, so that no signature
@@ -25,6 +26,7 @@ mod tests;
 pub use authenticator::{Authenticator, KeyTrouble, check};
 pub use error::Error;
 pub use revocations::Revocation;
+pub use secrets::of_node;
 pub use signing::Keyring;
 pub use tickets::TicketPlace;
 pub use tokens::AdminToken;

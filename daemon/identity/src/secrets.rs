@@ -4,13 +4,31 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use tickerd_config::SecretSource;
+use tickerd_config::{Login, SecretSource};
 use tickerd_model::access::secret::Secret;
 
 use crate::error::Error;
 
 /// Largest file with a secret or keys, in bytes.
 pub(crate) const FILE_BYTES_MAX: u64 = 256 << 10;
+
+/// What stands in a `.creds` file above each of its two parts.
+const CREDENTIALS: [&str; 2] = ["BEGIN NATS USER JWT", "BEGIN USER NKEY SEED"];
+
+/// Reads the secret with which a node of a cluster says to the NATS servers who it is: the text of a `.creds` file, or a password.
+///
+/// # Errors
+/// What is wrong with it, at its key in `[cluster]`.
+pub fn of_node(login: &Login) -> Result<Secret, Error> {
+    let placed = |error: Error| error.at(&["cluster", login.key()]);
+    let secret = read(login.source()).map_err(placed)?;
+    let is_whole = CREDENTIALS.iter().all(|part| secret.expose().contains(part));
+    if matches!(login, Login::Credentials(_)) && !is_whole {
+        let what = "these are no credentials of NATS, which have a JWT and the seed of a key";
+        return Err(placed(Error::new(what, "name the .creds file that `nsc generate creds` writes")));
+    }
+    Ok(secret)
+}
 
 /// Reads a secret. White space at its end does not count.
 pub(crate) fn read(source: &SecretSource) -> Result<Secret, Error> {

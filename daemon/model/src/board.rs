@@ -19,9 +19,12 @@ use crate::wire::frame::Frame;
 
 pub use self::ageing::Aged;
 pub use self::due::Due;
+pub use self::numbers::{Turn, Unsound};
 pub use self::restoring::Restored;
+pub use self::whole::Kept;
 
 use self::ageing::Ages;
+use self::numbers::Numbers;
 use self::place::Place;
 
 /// Most ticks of one topic that wait for one beat, as many as a lane holds. Above that the oldest are dropped. The
@@ -30,10 +33,6 @@ pub const TICKS_PER_BEAT_MAX: usize = 1024;
 /// Most ticks of one state topic that wait for one beat while no client asks for every tick of any topic. More of
 /// them would be kept for nobody, and other sources' beats would have to wait for the work.
 pub const UNASKED_PER_BEAT_MAX: usize = 256;
-
-/// A source's list of topics that may be due is cleaned when it has more entries than twice the source's topics plus
-/// this number.
-const LEFT_OVER_MAX: usize = 1024;
 
 /// A change in which sources and topics there are, to be applied in order.
 #[derive(Debug, Clone)]
@@ -62,6 +61,8 @@ struct SourceState {
     retired_any: bool,
     merged: u64,
     ages: Ages,
+    /// In a cluster: the numbers of its ticks, which are of whoever holds it. `None`: the board alone numbers them.
+    numbers: Option<Numbers>,
 }
 
 /// Every topic there is, with its newest tick and its past.
@@ -136,12 +137,18 @@ impl Board {
 
     /// Numbers a tick that has no number yet, makes it the newest of its topic and returns its number. Returns 0, and drops the
     /// tick, if the source is not open.
-    pub fn offer(&mut self, source: SourceId, mut tick: Tick) -> u64 {
+    pub fn offer(&mut self, source: SourceId, tick: Tick) -> u64 {
         let id = match self.by_topic.get(&tick.topic) {
             Some(id) => *id,
             None if !self.sources.contains_key(&source) => return 0,
             None => self.adopt(source, &tick.topic).unwrap_or_else(|| self.introduce(source, &tick.topic)),
         };
+        self.put(source, id, tick)
+    }
+
+    /// Numbers a tick of a topic that is there, unless it has a number that is greater than those before.
+    #[inline]
+    fn put(&mut self, source: SourceId, id: TopicId, mut tick: Tick) -> u64 {
         let advance = 1 + tick.merged;
         self.n += advance;
         let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { return 0 };
@@ -160,7 +167,7 @@ impl Board {
             state.ages.restored -= usize::from(place.topic.class() == Class::State);
         }
         if place.is_stale && !is_old {
-            place.is_stale = false;
+            (place.is_stale, place.is_deserted) = (false, false);
             state.ages.stale -= 1;
             self.aged.push(Aged { topic: id, is_stale: false });
         } else if is_old && !place.is_stale {
@@ -194,39 +201,6 @@ impl Board {
     /// Says whether any client asks for every tick of any topic. Holds from the next tick on.
     pub fn want_every(&mut self, is_wanted: bool) {
         self.is_every_wanted = is_wanted;
-    }
-
-    /// Takes a topic off the board.
-    pub fn retire(&mut self, source: SourceId, topic: &Topic) {
-        let Some(id) = self.by_topic.remove(topic) else { return };
-        self.by_name.remove(topic.name());
-        let place = self.places.get_mut(id.0 as usize).and_then(Option::take);
-        if let (Some(place), Some(state)) = (place, self.sources.get_mut(&source)) {
-            state.retired_any = true;
-            state.ages.states -= usize::from(topic.class() == Class::State);
-            state.ages.stale -= usize::from(place.is_stale);
-            state.ages.restored -= usize::from(place.is_restored && topic.class() == Class::State);
-            // The last topic moves into the gap. The lists of topics that may be due are not searched: an entry
-            // without a mark is not due.
-            state.topics.swap_remove(place.at);
-            let moved =
-                state.topics.get(place.at).and_then(|id| self.places.get_mut(id.0 as usize)?.as_mut());
-            if let Some(moved) = moved {
-                moved.at = place.at;
-            }
-            // Without this, topics that come and go between two slow beats would make the lists long.
-            let most = 2 * state.topics.len() + LEFT_OVER_MAX;
-            for (list, tier) in state.dirty.iter_mut().zip(0u8..).filter(|(list, _)| list.len() > most) {
-                list.sort_unstable_by_key(|id| id.0);
-                list.dedup();
-                list.retain(
-                    |id| matches!(self.places.get(id.0 as usize), Some(Some(p)) if p.dirty & 1 << tier != 0),
-                );
-            }
-        }
-        self.history.close(id);
-        self.free.push(id);
-        self.changes.push(Change::Removed(id));
     }
 
     /// Appends to `due` everything of `source` that is due at `tier` now. With tier 0 this includes what
@@ -323,7 +297,12 @@ impl Board {
 
     fn introduce(&mut self, source: SourceId, topic: &Topic) -> TopicId {
         let state = self.sources.get_mut(&source);
-        let seq = if state.as_ref().is_some_and(|s| s.retired_any) { self.n } else { 0 };
+        let first = |state: &SourceState| match &state.numbers {
+            Some(numbers) => numbers.top,
+            None if state.retired_any => self.n,
+            None => 0,
+        };
+        let seq = state.as_deref().map_or(0, first);
         let at = state.as_ref().map_or(0, |s| s.topics.len());
         let place = Place {
             topic: topic.clone(),
@@ -335,7 +314,11 @@ impl Board {
             heard: i64::try_from(self.now).unwrap_or(i64::MAX),
             is_stale: false,
             is_restored: false,
+            is_deserted: false,
+            is_anothers: false,
+            alias: None,
         };
+        let mut base = 0;
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
@@ -347,11 +330,18 @@ impl Board {
         if let Some(state) = state {
             state.topics.push(id);
             state.ages.states += usize::from(topic.class() == Class::State);
+            if let Some(numbers) = &mut state.numbers {
+                numbers.introduce(topic);
+                base = numbers.base;
+            }
         }
         if let Some(slot) = self.places.get_mut(id.0 as usize) {
             *slot = Some(place);
         }
         self.history.open(id, seq, self.depths.get(topic.name()).copied());
+        if base > 0 {
+            self.history.begin(id, base);
+        }
         self.by_topic.insert(topic.clone(), id);
         self.by_name.insert(topic.name().into(), id);
         self.changes.push(Change::Added(id, topic.clone()));
@@ -361,9 +351,12 @@ impl Board {
 
 mod ageing;
 mod due;
-mod missed;
+pub mod missed;
+mod numbers;
 mod place;
 mod restoring;
+mod retiring;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod whole;

@@ -61,6 +61,8 @@ struct Ring {
     gone: u64,
     /// The newest `seq` that was pushed.
     last: u64,
+    /// Numbers begin anew above this one. What has a number up to it is of a history before.
+    base: u64,
     /// The newest tick while the ring is empty. It is still needed for saving when it is too old for the ring.
     outlived: Option<Arc<Frame>>,
     /// Ticks with a `seq` up to this number were handed out to be saved.
@@ -271,7 +273,7 @@ impl History {
             ring.frames.push_back((*pushes, frame.clone()));
             ring.outlived = None;
         }
-        ring.last = newest.tick().seq;
+        ring.last = ring.last.max(newest.tick().seq);
         self.note(topic);
         while self.bytes > self.limits.bytes
             && let Some(oldest) = self.order.pop()
@@ -292,6 +294,7 @@ impl History {
     /// ever pushed.
     pub fn since(&self, topic: TopicId, seq: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Frame>>> {
         let ring = self.ring(topic)?;
+        let seq = seq.max(ring.base);
         if seq < ring.floor || seq > ring.last {
             return None;
         }
@@ -373,6 +376,8 @@ impl History {
     }
 }
 
+mod from;
+mod numbers;
 mod order;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@
 mod fairness;
 mod mail;
 mod size;
+mod to;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,11 +22,10 @@ pub use self::fairness::Publisher;
 use self::fairness::{Fairness, KEPT};
 use self::mail::Mail;
 pub use self::mail::{Letter, Limits};
-use crate::access::user;
+pub use self::to::{CONN_BYTES_MAX, To, is_name};
 use crate::history::Depth;
 use crate::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use crate::protocol::error::{Code, ProtocolError};
-use crate::topic::SEGMENT_BYTES_MAX;
 use crate::wire::json;
 
 /// The event kind of messages that clients publish.
@@ -67,45 +67,6 @@ impl Person {
         match &self.name {
             Some(name) => format!("user:{name}").into(),
             None => format!("conn:{}", self.conn).into(),
-        }
-    }
-}
-
-/// Whether a client may use this name: 1 to 64 characters of `A–Z a–z 0–9 _ -`, and none of [`user::NAMES_RESERVED`].
-pub fn is_name(name: &str) -> bool {
-    is_plain(name) && !user::is_reserved(name)
-}
-
-/// Whether it has the form of a topic's segment.
-fn is_plain(name: &str) -> bool {
-    let fits = (1..=SEGMENT_BYTES_MAX).contains(&name.len());
-    fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-}
-
-/// Whom a letter is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum To {
-    /// All connections of the user with this name.
-    User(Box<str>),
-    /// One connection.
-    Conn(Box<str>),
-}
-
-impl To {
-    /// Reads `user:NAME` or `conn:CONN`.
-    ///
-    /// # Errors
-    /// The text is not an address; the error says what to write.
-    pub fn parse(text: &str) -> Result<To, ProtocolError> {
-        let shown = || text.chars().take(80).collect::<String>();
-        let refuse = |what: String| Err(ProtocolError::new(Code::BadRequest, what));
-        match text.split_once(':') {
-            Some(("user", name)) if user::is_segment(name) => Ok(To::User(name.into())),
-            Some(("conn", conn)) if is_plain(conn) => Ok(To::Conn(conn.into())),
-            _ => refuse(format!(
-                "{:?} is no addressee: write \"user:NAME\", or \"conn:\" and what the other was told in connected",
-                shown()
-            )),
         }
     }
 }

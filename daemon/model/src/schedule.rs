@@ -16,6 +16,8 @@ const SLEW_PER_STEP: u64 = 100;
 pub struct DueBeat {
     /// The interval.
     pub interval: Duration,
+    /// The instant of the beat, in microseconds by the time by which beats fall: about the wall clock's.
+    pub at: u64,
     /// How many beats of this interval were due since the last one and are skipped.
     pub late: u64,
 }
@@ -71,7 +73,8 @@ impl Schedule {
         for (interval, next) in &mut self.next {
             let passed = now / micros(*interval);
             if passed >= *next {
-                due.push(DueBeat { interval: *interval, late: passed - *next });
+                let at = passed * micros(*interval);
+                due.push(DueBeat { interval: *interval, at, late: passed - *next });
                 *next = passed + 1;
             }
         }
@@ -142,7 +145,7 @@ mod tests {
         let mut schedule = schedule(&[ms(100)], 0, 0);
         let mut due = Vec::new();
         schedule.due(1_050_000, &mut due);
-        assert_eq!(due, [DueBeat { interval: ms(100), late: 9 }]);
+        assert_eq!(due, [DueBeat { interval: ms(100), at: 1_000_000, late: 9 }]);
         due.clear();
         schedule.due(1_060_000, &mut due);
         assert!(due.is_empty());

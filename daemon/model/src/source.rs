@@ -36,7 +36,7 @@ pub struct Group {
 }
 
 /// One source. Everyone who keeps state for a source uses its id.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     pub id: SourceId,
     pub kind: Kind,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::connection::Connection;
 use crate::failure::{Failure, Then};
-use crate::message::{Closing, Message, Notice, Refusal, Subscribed, Tick, is_pattern};
+use crate::message::{Closing, Message, Notice, Refusal, Subscribed, Tick, feed, is_pattern, skipped};
 use crate::past::{self, Since};
 use crate::target::Target;
 
@@ -70,6 +70,8 @@ impl Wish {
 #[derive(Default)]
 struct Place {
     epoch: String,
+    /// By first segment, whose numbers its topics have, where that is not `epoch`.
+    epochs: HashMap<String, String>,
     /// The newest `seq` of each topic.
     seqs: HashMap<String, u64>,
     /// Those of the connection before. A tick that is not newer has come already.
@@ -154,8 +156,8 @@ fn serve(
     let epoch = connection.hello.epoch.clone();
     if is_first {
         if let Some(wanted) = wish.since {
-            let (found, more) = past::begin(connection, wish, wanted)?;
-            since = found;
+            let past::Begin { seqs, epochs, more } = past::begin(connection, wish, wanted)?;
+            (since, place.epochs) = (seqs, epochs);
             if more
                 && tell(
                     on,
@@ -169,6 +171,7 @@ fn serve(
         let told = "the daemon counts anew since its restart: what came in between is not known";
         place.before.clear();
         place.seqs.clear();
+        place.epochs.clear();
         if tell(on, told) {
             return Ok(());
         }
@@ -177,7 +180,7 @@ fn serve(
         since = missed(connection, wish, place)?;
     }
     place.is_whole.clear();
-    let commands = subscribe(connection, wish, since)?;
+    let commands = subscribe(connection, wish, since, &place.epochs)?;
     place.epoch = epoch;
     let mut answers = Vec::new();
     loop {
@@ -212,7 +215,13 @@ fn serve(
                 Some(refusal) => return Err(Failure::Refused { code: refusal.code, why: refusal.message }),
                 None => continue,
             },
-            "notice" => message.data::<Notice>().map(|notice| words(&notice)).unwrap_or_default(),
+            "notice" => {
+                let Some(notice) = message.data::<Notice>() else { continue };
+                let told = words(&notice);
+                let epoch = notice.epoch.filter(|_| notice.kind == "reset");
+                place.epochs.extend(epoch.map(|epoch| (notice.feed, epoch)));
+                told
+            }
             "closing" => {
                 if let Some(closing) = message.data::<Closing>() {
                     connection.note(&closing);
@@ -254,6 +263,7 @@ fn subscribe(
     connection: &mut Connection,
     wish: &Wish,
     since: BTreeMap<String, u64>,
+    epochs: &HashMap<String, String>,
 ) -> Result<usize, Failure> {
     let mut names: Vec<String> = wish.topics.iter().map(|topic| wish.name(topic)).collect();
     names.retain(|name| !since.contains_key(name));
@@ -265,6 +275,11 @@ fn subscribe(
         let seqs: serde_json::Map<String, Value> =
             part.iter().map(|(topic, seq)| (topic.clone(), (*seq).into())).collect();
         let topics: Vec<&String> = part.iter().map(|(topic, _)| topic).collect();
+        let of = |topic: &String| epochs.get(feed(topic)).unwrap_or(&epoch).as_str();
+        let epoch: Value = match topics.iter().all(|topic| of(topic) == epoch) {
+            true => epoch.as_str().into(),
+            false => topics.iter().map(|topic| ((*topic).clone(), Value::from(of(topic)))).collect(),
+        };
         let data = json!({"id": commands, "topics": topics, "since": {"epoch": epoch, "seq": seqs}});
         connection.send("subscribe", data)?;
         commands += 1;
@@ -291,6 +306,8 @@ fn granted(answer: &Subscribed, place: &mut Place, is_first: bool) -> Vec<String
         answer.failed.iter().map(|failed| format!("{}: {}", failed.topic, failed.message)).collect();
     for granted in &answer.topics {
         place.is_whole.insert(granted.topic.clone(), granted.mode == "all");
+        let epoch = granted.epoch.clone();
+        place.epochs.extend(epoch.map(|epoch| (feed(&granted.topic).to_owned(), epoch)));
         if let (Some(hint), true) = (&granted.hint, is_first) {
             told.push(format!("{} has not spoken yet; {hint}", granted.topic));
         }
@@ -299,6 +316,7 @@ fn granted(answer: &Subscribed, place: &mut Place, is_first: bool) -> Vec<String
         }
     }
     for granted in &answer.patterns {
+        place.epochs.extend(granted.epochs.clone());
         if let (Some(hint), true) = (&granted.hint, is_first) {
             told.push(format!("{}: {hint}", granted.pattern));
         }
@@ -343,13 +361,13 @@ impl Place {
         // Of bars, a jump is that many periods without ticks.
         let is_whole =
             (wish.all || self.is_whole.get(topic).copied().unwrap_or_default()) && !topic.starts_with(BARS);
-        (true, if is_whole { tick.seq.saturating_sub(last + 1) } else { 0 })
+        (true, if is_whole { skipped(last, tick.seq) } else { 0 })
     }
 }
 
 /// What a notice says, if it is for the reader of ticks.
 fn words(notice: &Notice) -> Vec<String> {
-    let Notice { kind, feed, state, reason, topics, patterns, removed } = notice;
+    let Notice { kind, feed, state, reason, topics, patterns, removed, epoch } = notice;
     let few = |names: &[String]| {
         let shown = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         match names.len() {
@@ -365,6 +383,9 @@ fn words(notice: &Notice) -> Vec<String> {
         "topics" if !removed.is_empty() => format!("ended: {}", few(removed)),
         "lag" => {
             "gap: ticks were skipped because they were not read in time; these are the newest".to_owned()
+        }
+        "reset" if epoch.is_some() => {
+            format!("gap: another server sends {feed} now; ticks from before that may be missing")
         }
         "reset" => format!("gap: ticks of {} were skipped because they were not read in time", few(topics)),
         "auth_expiring" => "the token ends soon; put a new one into its file".to_owned(),

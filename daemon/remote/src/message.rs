@@ -1,6 +1,7 @@
 //! The messages of PROTOCOL.md that the command line reads. Unknown keys and events are ignored.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -115,6 +116,7 @@ pub struct Subscribed {
 #[derive(Debug, Deserialize)]
 pub struct Granted {
     pub topic: String,
+    pub epoch: Option<String>,
     #[serde(default)]
     pub mode: String,
     pub recovered: Option<bool>,
@@ -124,6 +126,9 @@ pub struct Granted {
 #[derive(Debug, Deserialize)]
 pub struct GrantedPattern {
     pub pattern: String,
+    /// By first segment, the epochs that are not the one of `connected`.
+    #[serde(default)]
+    pub epochs: HashMap<String, String>,
     pub hint: Option<String>,
 }
 
@@ -167,6 +172,8 @@ pub struct Values<'a> {
 /// The data of `history`: ticks, or bars if a period was asked for.
 #[derive(Debug, Deserialize)]
 pub struct Past<'a> {
+    #[serde(default)]
+    pub epoch: String,
     #[serde(borrow, default)]
     pub values: Vec<&'a RawValue>,
     #[serde(borrow, default)]
@@ -192,6 +199,7 @@ pub struct Notice {
     pub patterns: Vec<String>,
     #[serde(default)]
     pub removed: Vec<String>,
+    pub epoch: Option<String>,
 }
 
 /// The data of `closing`.
@@ -206,6 +214,18 @@ pub struct Pong {
     pub ts: i64,
 }
 
+/// How many samples of a topic lie between two of its ticks. Where another node has begun to number it, which it does above a
+/// multiple of 2^32, nothing is known of that: none.
+pub fn skipped(last: u64, seq: u64) -> u64 {
+    let between = seq.saturating_sub(last).saturating_sub(1);
+    if between < seq & u64::from(u32::MAX) { between } else { 0 }
+}
+
+/// The first segment of a topic. All topics that share it have the numbers of one epoch.
+pub fn feed(topic: &str) -> &str {
+    topic.split('.').next().unwrap_or_default()
+}
+
 /// Whether this names many topics.
 pub fn is_pattern(text: &str) -> bool {
     text.contains('*')
@@ -214,6 +234,22 @@ pub fn is_pattern(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_another_node_begins_nothing_was_skipped() {
+        const ERA: u64 = 1 << 32;
+        for (last, seq, between) in [
+            (1, 2, 0),
+            (1, 5, 3),
+            (5, 5, 0),
+            (5, 2, 0),
+            (7, ERA + 1, 0),
+            (7, ERA + 9, 0),
+            (ERA + 1, ERA + 4, 2),
+        ] {
+            assert_eq!(skipped(last, seq), between, "{last} {seq}");
+        }
+    }
 
     #[test]
     fn ticks_are_told_from_what_the_server_says() {

@@ -1,6 +1,6 @@
 //! Where a subscription begins that is to bring the past: which `seq` of each topic was the last before that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::follow::{Period, Wish};
-use crate::message::{Message, Past, Tick, Topics, is_pattern};
+use crate::message::{Message, Past, Tick, Topics, feed, is_pattern};
 
 /// From when on ticks are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,20 +19,31 @@ pub enum Since {
     Ago(Duration),
 }
 
+/// The first segment of the server's own topics, and one that is always there.
+const OWN: &str = "tickerd";
+const OWN_TOPIC: &str = "tickerd.stats";
 /// How many ticks of a topic are looked through.
 const LOOKED_THROUGH: u64 = 10_000;
 
-/// The last `seq` before the time, of each topic that the wish means now; and whether there were more topics than a
-/// connection may have.
-pub(crate) fn begin(
-    connection: &mut Connection,
-    wish: &Wish,
-    since: Since,
-) -> Result<(BTreeMap<String, u64>, bool), Failure> {
+/// Where a subscription begins.
+pub(crate) struct Begin {
+    /// The last `seq` before the time, of each topic that the wish means now.
+    pub seqs: BTreeMap<String, u64>,
+    /// By first segment, whose numbers these are, as far as it was told.
+    pub epochs: HashMap<String, String>,
+    /// There were more topics than a connection may have.
+    pub more: bool,
+}
+
+/// Finds that out.
+pub(crate) fn begin(connection: &mut Connection, wish: &Wish, since: Since) -> Result<Begin, Failure> {
+    let mut epochs = HashMap::new();
     let age = match since {
         Since::Seq(seq) => {
-            let seqs = wish.topics.iter().map(|topic| (wish.name(topic), seq)).collect();
-            return Ok((seqs, false));
+            let seqs: BTreeMap<String, u64> =
+                wish.topics.iter().map(|topic| (wish.name(topic), seq)).collect();
+            epoch_of(connection, seqs.keys(), &mut epochs)?;
+            return Ok(Begin { seqs, epochs, more: false });
         }
         Since::Ago(age) => age,
     };
@@ -47,7 +58,33 @@ pub(crate) fn begin(
         };
         seqs.extend(seq.map(|seq| (wish.name(&topic), seq)));
     }
-    Ok((seqs, more))
+    epoch_of(connection, seqs.keys(), &mut epochs)?;
+    Ok(Begin { seqs, epochs, more })
+}
+
+/// Asks whose numbers topics have, once for each first segment.
+fn epoch_of<'a>(
+    connection: &mut Connection,
+    topics: impl Iterator<Item = &'a String>,
+    epochs: &mut HashMap<String, String>,
+) -> Result<(), Failure> {
+    for topic in topics {
+        if epochs.contains_key(feed(topic)) {
+            continue;
+        }
+        // Bars are of the server's own: those that are there have the epoch of its other topics.
+        let asked = if feed(topic) == OWN { OWN_TOPIC } else { topic };
+        match connection.ask("history", json!({"topic": asked, "limit": 1})) {
+            Ok(text) => {
+                let past: Option<Past<'_>> = Message::read(&text).and_then(|message| message.data());
+                epochs.extend(past.map(|past| (feed(topic).to_owned(), past.epoch)));
+            }
+            // It has not spoken, or its past is not this client's to see: `subscribed` tells.
+            Err(Failure::Refused { .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
 }
 
 /// The topics that a wish means now, by name.

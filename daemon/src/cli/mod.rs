@@ -1,6 +1,7 @@
 //! The command line: what can be said, and the exit codes it is answered with.
 
 pub mod check;
+pub mod cluster;
 pub mod config;
 pub mod connections;
 pub mod demo;
@@ -26,6 +27,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::version::{COMMIT, VERSION};
 use check::CheckArgs;
+use cluster::ClusterArgs;
 use config::ConfigArgs;
 use connections::ConnectionsArgs;
 use demo::DemoArgs;
@@ -58,7 +60,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
 #[derive(Debug, Parser)]
 #[command(name = "tickerd", version = LONG_VERSION.as_str(), args_conflicts_with_subcommands = true)]
 #[command(after_help = "Environment:
-  TICKERD_SERVER__LISTEN, …  any key of [server] and [history]; lists by comma
+  TICKERD_SERVER__LISTEN, …  any key of [server], [history], [bars] and [cluster]; lists by comma
   TICKERD_LOG                log level, such as info, or warn,tickerd=debug
   TICKERD_LOG_FORMAT         json: each line of the log is an object of JSON
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
@@ -116,6 +118,8 @@ pub enum Command {
     /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
     /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
     Reload(ReloadArgs),
+    /// See a node's cluster, and have feeds held by other nodes.
+    Cluster(ClusterArgs),
     /// Say who is connected to a daemon that runs: whence, as whom, to what, and how far behind.
     Connections(ConnectionsArgs),
     /// Watch a daemon that runs: its feeds, its busiest topics, and the clients that lag.

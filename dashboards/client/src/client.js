@@ -161,8 +161,7 @@ export class Client extends Reader {
     if (type === "feed") this.emit(type, data);
     else if (type === "lag") this.emit(type, { by: "server", skipped: data.skipped ?? 0 });
     else if (type === "reset") this._ticks.gap(names, false, type);
-    else if (type === "stale") this._ticks.stale(names, data.since || this.now());
-    else if (type === "fresh") this._ticks.stale(names, 0);
+    else if (type === "stale" || type === "fresh") this._ticks.stale(names, data.since);
     else if (type === "topics") {
       const removed = list(data.removed);
       for (const topic of removed) this._ticks.remove(topic);

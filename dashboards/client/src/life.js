@@ -1,4 +1,7 @@
-// What a page tells of its life: shown, hidden, put aside, woken, without network. Elsewhere nothing is told.
+// What a page tells of its life: shown, hidden, put aside, woken, without network. Elsewhere nothing is told. And what is rare
+// among what servers tell.
+
+import { list } from "./names.js";
 
 /** A page hidden for less is not slowed down. */
 const HIDDEN_MS = 5_000;
@@ -24,6 +27,10 @@ export function lead(client) {
       wake();
     }
   };
+  // Another server counts these topics from now on: positions in them are in its numbers.
+  client.on("control", ({ data: { type, topics, epoch } }) => {
+    if (type === "reset" && epoch) for (const topic of list(topics)) Object.assign(_wants.granted(topic) ?? {}, { epoch });
+  });
   listen(globalThis, "online", wake);
   listen(globalThis, "offline", wake); // an open connection may be fine: it is asked
   listen(globalThis, "pageshow", ({ persisted }) => persisted && wake());

@@ -132,7 +132,7 @@ export class Link {
       return; // not ours to repair; the next message stands alone
     }
     const { event, data } = message ?? {};
-    if (typeof event !== "string" || typeof data !== "object" || !data) return;
+    if (typeof event !== "string" || data !== Object(data)) return;
     if (event === "connected") {
       this.#beatMs = clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
       this.#liveSince = performance.now();

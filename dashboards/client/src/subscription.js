@@ -61,7 +61,7 @@ export class Subscription extends Reader {
     const { topics, patterns, failed } = this.#granted;
     const granted = info.topic ? topics : patterns;
     (info.code ? failed : granted).push(info);
-    if (this.#unknown.size > 0) return;
+    if (this.#unknown.size) return;
     if (topics[0] ?? patterns[0]) this.#settle[0](this.#granted);
     else this.#settle[1](new TickerdError(info.code, info.message));
   }

@@ -1,5 +1,5 @@
 // Ticks as they come: the newest of each topic, what was missed, and who gets them.
-import { covers, isPattern } from "./names.js";
+import { covers, isPattern, list } from "./names.js";
 
 /** Ticks are handed over this often while nobody sees the page, and where frames are held back. */
 const FLUSH_MS = 1_000;
@@ -51,13 +51,15 @@ export class Ticks {
       if (seq > last + 1) this.#miss(topic);
       if (before) {
         if (seq < before.seq || (seq === before.seq && ts === before.ts)) return;
-        if (!isOwn(topic)) tick.skipped = Math.max(0, seq - before.seq - 1);
+        // Another server counts on from a multiple of 2 ** 32: that is no jump.
+        const skipped = seq - before.seq - 1;
+        if (!isOwn(topic) && skipped > 0 && skipped < seq % 2 ** 32) tick.skipped = skipped;
       }
       state.tick = tick;
     }
     for (const one of state.readers) {
       if (!one.take(tick)) continue;
-      if (this.#waiting.size === 0) this.#schedule();
+      if (!this.#waiting.size) this.#schedule();
       this.#waiting.add(one);
     }
   }
@@ -74,7 +76,7 @@ export class Ticks {
 
   /** The newest ticks of a subscription's topics. */
   newest({ topics }) {
-    return this.#covered(topics).map((topic) => this.latest(topic)).filter(Boolean);
+    return list(this.#covered(topics).map((topic) => this.latest(topic)));
   }
 
   remove(topic) {
@@ -102,10 +104,7 @@ export class Ticks {
   }
 
   /** Where this client is in a topic of which each tick matters; undefined where that is of no use. */
-  position(name) {
-    if (isPattern(name) || this.#client._wants.granted(name)?.mode !== "all") return undefined;
-    return this.latest(name)?.seq ?? 0;
-  }
+  position = (name) => (isPattern(name) || this.#client._wants.granted(name)?.mode !== "all" ? undefined : this.latest(name)?.seq ?? 0);
 
   /** What the server granted, and whether it had what was missed. */
   granted(topics) {
@@ -116,18 +115,18 @@ export class Ticks {
     }
   }
 
-  stale(topics, since) {
+  stale(topics, since = 0) {
     for (const topic of topics) {
       const state = this.#wanted(topic);
       if (!state) continue;
       state.stale = since;
       if (state.tick) state.tick.stale = since;
     }
-    if (topics.length > 0) this.#client.emit("stale", { topics, since });
+    if (topics[0]) this.#client.emit("stale", { topics, since });
   }
 
   gap(topics, recovered, why) {
-    if (topics.length === 0) return;
+    if (!topics[0]) return;
     this.flush(); // what came before the gap is handed over before it
     this.#client.emit("gap", { topics, recovered, why });
     for (const one of new Set(topics.flatMap((topic) => this.#client._wants.route(topic)))) {
@@ -159,11 +158,10 @@ export class Ticks {
     if (state?.readers) return state;
     const { _wants } = this.#client;
     const readers = _wants.route(topic);
-    if (readers.length === 0) return undefined;
-    if (!state) this.#topics.set(topic, (state = { tick: undefined, readers, isState: false, stale: 0, before: undefined }));
+    if (!readers[0]) return undefined;
+    if (!state) this.#topics.set(topic, (state = { tick: undefined, stale: 0 }));
     state.readers = [...readers, this.#client];
-    const isEvery = readers.some(({ mode }) => mode === "all");
-    state.isState = topic.startsWith("tickerd.bar.") || (!isEvery && _wants.granted(topic)?.mode === "latest");
+    state.isState = topic.startsWith("tickerd.bar.") || (_wants.granted(topic)?.mode === "latest" && readers.every(({ mode }) => mode !== "all"));
     return state;
   }
 

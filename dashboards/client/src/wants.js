@@ -84,7 +84,7 @@ export class Wants {
   /** Compares what is wanted of these names with what the server was told, once for all that a program does in one go. */
   #look(names) {
     this.#client._ticks.rerouted();
-    if (this.#dirty.size === 0) queueMicrotask(() => this.#flush());
+    if (!this.#dirty.size) queueMicrotask(() => this.#flush());
     for (const name of names) {
       // A topic that a pattern also covers is asked for as the more demanding of the two.
       for (const one of isPattern(name) ? this.#names.keys() : [name]) this.#dirty.add(one);
@@ -132,8 +132,10 @@ export class Wants {
       for (const [wanted, names] of Object.entries(groups)) {
         const [mode, rate] = wanted.split(" ");
         for (const topics of split(names)) {
-          const seq = groups === returning ? Object.fromEntries(topics.map((topic) => [topic, _ticks.position(topic)])) : undefined;
-          this.#subscribe({ topics, rate: rate || undefined, mode: mode === "all" ? mode : undefined, since: seq && { epoch: _ticks.epoch, seq } });
+          const each = (of) => Object.fromEntries(topics.map((topic) => [topic, of(topic)]));
+          const epochOf = (name) => this.granted(name)?.epoch;
+          const since = { epoch: topics.some(epochOf) ? each(epochOf) : _ticks.epoch, seq: each(_ticks.position) };
+          this.#subscribe({ topics, rate: rate || undefined, mode: mode === "all" ? mode : undefined, since: groups === returning ? since : undefined });
         }
       }
     }

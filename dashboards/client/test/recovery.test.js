@@ -79,6 +79,32 @@ test("a reset is a gap", async () => {
   assert.deepEqual(world.told("gap"), [{ topics: ["a.all"], recovered: false, why: "reset" }]);
 });
 
+test("several servers share the feeds: a position says whose numbers it means", async () => {
+  const client = world.make();
+  const got = [];
+  client.subscribe(["a.all", "a.quiet", "b.all"], { mode: "all" }).on("tick", ({ topic, seq, skipped }) => got.push([topic, seq, skipped]));
+  const first = await world.greet();
+  await world.grant(first, (info) => ({ ...info, epoch: info.topic.startsWith("a.") ? "e1-1-a-1" : undefined }));
+  tick(first, "a.all", 2 ** 32 + 7);
+  tick(first, "b.all", 3);
+  await world.pass(400); // what is loaded on use is there
+  first.say("notice", { type: "reset", feed: "a", topics: ["a.all", "a.quiet"], epoch: "e1-2-b-1" });
+  first.say("notice", { type: "reset", topics: ["a.all"] });
+  tick(first, "a.all", 2 * 2 ** 32 + 3);
+  tick(first, "a.all", 2 * 2 ** 32 + 5);
+  assert.deepEqual(got, [["a.all", 2 ** 32 + 7, 0], ["b.all", 3, 0], ["a.all", 2 * 2 ** 32 + 3, 0], ["a.all", 2 * 2 ** 32 + 5, 1]]);
+  assert.deepEqual(world.told("gap").map(({ topics }) => topics), [["a.all", "a.quiet"], ["a.all"]]);
+  const second = await again(first);
+  assert.deepEqual(await world.grant(second), [
+    {
+      event: "subscribe",
+      topics: ["a.all", "a.quiet", "b.all"],
+      mode: "all",
+      since: { epoch: { "a.all": "e1-2-b-1", "a.quiet": "e1-2-b-1" }, seq: { "a.all": 2 * 2 ** 32 + 5, "a.quiet": 0, "b.all": 3 } },
+    },
+  ]);
+});
+
 test("a lag of the server's is told", async () => {
   world.make();
   const socket = await world.live();

@@ -25,6 +25,7 @@ pub fn written() -> Vec<Row> {
     let token = |lines: &str| format!("[auth]\n[[auth.token]]\nname = \"wall\"\n{lines}\n");
     let issuer =
         |lines: &str| format!("[auth]\n[[auth.issuer]]\nissuer = \"i\"\naudience = \"a\"\n{lines}\n");
+    let nats = |address: &str| format!("[cluster]\nname = \"p\"\nnode = \"a\"\nnats = [\"{address}\"]\n");
     vec![
         row("[server", "", "not-toml", "t.toml:1", "tables as [name]"),
         row(server("heartbeat = 15s"), "", "not-toml", "t.toml:2", "write heartbeat = \"15s\""),
@@ -119,7 +120,11 @@ pub fn written() -> Vec<Row> {
         row(server("listen = [\"0.0.0.0:0\"]"), "", "open-to-all", "t.toml:2", "insecure_public = true"),
         row(token("token = \"CANARY\""), "", "secret-in-file", "t.toml:4", "file of mode 0600"),
         row(server("admin_token = \"CANARY\""), "", "secret-in-file", "t.toml:2", "file of mode 0600"),
+        row("[cluster]\nname = \"p\"\nnode = \"a\"\n", "", "missing-key", "t.toml:1", "add nats = "),
+        row(nats("nats://u:CANARY@h"), "", "secret-in-file", "t.toml:4", "user = \"NAME\""),
+        row(nats("h:4222"), "", "wrong-address", "t.toml:4", "write \"nats://h:4222\""),
         // Warnings.
+        row(feed("nodes = [\"a\"]"), "", "no-effect", "t.toml:4", "add [cluster]"),
         row("[server.echo_limits]\nfragments = 5\n", "", "no-effect", "t.toml:1", "write echo = true"),
         row(
             server("listen = [{ address = \"0.0.0.0:0\", proxy = true }]\n[auth]"),
@@ -182,6 +187,20 @@ pub fn of_the_machine(folder: &Path) -> Vec<Row> {
             "wrong-certificate",
             "t.toml:5",
             "let tickerd's user read it",
+        ),
+        row(
+            "[cluster]\nname = \"p\"\nnode = \"a\"\nnats = [\"tls://a\"]\nca = \"none.pem\"\n",
+            "",
+            "wrong-certificate",
+            "t.toml:5",
+            "name the PEM file",
+        ),
+        row(
+            "[cluster]\nname = \"p\"\nnode = \"a\"\nnats = [\"tls://a\"]\ncredentials = { file = \"short\" }\n",
+            "",
+            "unusable-secret",
+            "t.toml:5",
+            "nsc generate creds",
         ),
         row("[server]\nadmin_token = { file = \"none\" }\n", "", "unusable-secret", "t.toml:2", "read"),
         row("[server.signing]\nkey = { file = \"none.pem\" }\n", "", "unusable-secret", "t.toml:2", "read"),

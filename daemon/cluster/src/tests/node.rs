@@ -45,6 +45,7 @@ impl Node {
             nodes: None,
             may_hold,
             past,
+            stored: crate::era::Era::NONE,
             kept: 400,
             weigh: |_| 1,
         };

@@ -11,16 +11,20 @@ use toml::de::{DeTable, DeValue};
 use crate::problem::{Code, Origin, Problem, Source};
 
 /// What is never shown: the values of the plugin's own table, and what stands where a secret's place is named.
-const PRIVATE: [&str; 6] = [
+const PRIVATE: [&str; 8] = [
     "feed.config",
     "auth.token.token",
     "auth.issuer.secret",
     "server.admin_token",
     "server.signing.key",
     "server.signing.previous",
+    "cluster.credentials",
+    "cluster.password",
 ];
 /// Tables that hold these. A text that stands in their place may be a secret.
-const HOLDERS: [&str; 4] = ["auth", "auth.token", "auth.issuer", "server.signing"];
+const HOLDERS: [&str; 5] = ["auth", "auth.token", "auth.issuer", "server.signing", "cluster"];
+/// Lists of addresses, in which a user and a password may stand.
+const ADDRESSES: &str = "cluster.nats";
 
 /// The `[[…]]`.
 pub(super) const LISTS: [&[&str]; 6] = [
@@ -152,7 +156,8 @@ fn hide_unknown(table: &Table, family: &str, known: &BTreeSet<String>, hidden: &
         for node in tables {
             match &node.value {
                 Value::Table(table) => hide_unknown(table, &path, known, hidden),
-                _ if HOLDERS.contains(&path.as_str()) => hide_all(node, hidden),
+                Value::String(text) if path == ADDRESSES && !text.contains('@') => {}
+                _ if path == ADDRESSES || HOLDERS.contains(&path.as_str()) => hide_all(node, hidden),
                 _ => {}
             }
         }
@@ -230,7 +235,8 @@ fn hidden_in_line(
         .trim_matches(|c: char| c.is_whitespace() || "[]".contains(c));
     let path = join(family, key.unwrap_or_default());
     let is_known = known.contains(&path) || FREE.contains(&family);
-    if !is_private(&path) && !HOLDERS.contains(&path.as_str()) && is_known && !is_private(family) {
+    let may_hold = path == ADDRESSES || HOLDERS.contains(&path.as_str());
+    if !is_private(&path) && !may_hold && is_known && !is_private(family) {
         return None;
     }
     let shown = line.find('=').map_or(0, |at| at + 1);

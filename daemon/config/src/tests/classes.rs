@@ -18,7 +18,7 @@ fn every_key_has_one_class() {
     }
     let known = known_keys();
     let missing: Vec<_> = known.difference(&seen).collect();
-    assert!(missing.is_empty(), "give each of these a row in classes.rs: {missing:?}");
+    assert!(missing.is_empty(), "give each of these a row in classes/mod.rs: {missing:?}");
     let unknown: Vec<_> = seen.difference(&known).collect();
     assert!(unknown.is_empty(), "these are no keys: {unknown:?}");
 }

@@ -177,6 +177,8 @@ fn the_schema_has_every_key_and_no_other() {
         "server.admin_token",
         "server.signing.key",
         "server.signing.previous",
+        "cluster.credentials",
+        "cluster.password",
     ];
     for secret in secrets {
         found.extend(["file", "credential", "env"].map(|key| format!("{secret}.{key}")));

@@ -4,6 +4,7 @@ mod auth;
 mod bars;
 mod chance;
 mod classes;
+mod cluster;
 mod codes;
 mod folder;
 mod precedence;
@@ -102,6 +103,16 @@ credential = "admin"
 [server.signing]
 key = { file = "ed25519.pem" }
 previous = { env = "BEFORE" }
+[cluster]
+name = "prod"
+node = "b"
+nats = ["tls://Nats.Example", "tls://[::1]:4223"]
+user = "tickerd"
+password = { credential = "nats" }
+ca = "nats/ca.pem"
+role = "node"
+join = "0ms"
+feeds = ["stocks", "lines"]
 [history]
 count = 0
 age = "1h"
@@ -124,6 +135,7 @@ memory_max = "off"
 topics_max = 5
 sign = true
 bars = { field = "price", volume = "size" }
+nodes = ["a", "b"]
 [feed.config]
 symbols = ["AAPL"]
 deep = { n = 1, f = 1.5, on = true, day = 2026-01-01, big = 18446744073709551615 }
@@ -207,6 +219,23 @@ age = "1h"
         }),
     };
     assert_eq!(config.server, expected);
+    let cluster = Cluster {
+        name: "prod".into(),
+        node: "b".into(),
+        nats: vec![
+            Nats { tls: true, host: "nats.example".into(), port: 4222 },
+            Nats { tls: true, host: "::1".into(), port: 4223 },
+        ],
+        login: Some(Login::User {
+            user: "tickerd".into(),
+            password: SecretSource::Credential("nats".into()),
+        }),
+        ca: Some("/etc/tickerd/nats/ca.pem".into()),
+        role: Role::Node,
+        join: Duration::ZERO,
+        feeds: Some(vec!["stocks".into(), "lines".into()]),
+    };
+    assert_eq!(config.cluster, Some(cluster));
     let path = Some(Path::new("/etc/tickerd/past/history").to_owned());
     let history = History { count: 0, age: Duration::from_secs(3_600), bytes: 1 << 20, path };
     assert_eq!(config.history, history);
@@ -226,6 +255,7 @@ age = "1h"
         topics_max: 5,
         sign: true,
         bars: FeedBars::Field { field: "price".to_owned(), volume: Some("size".to_owned()) },
+        nodes: Some(vec!["a".to_owned(), "b".to_owned()]),
         config: serde_json::json!({
             "symbols": ["AAPL"],
             "deep": {"n": 1, "f": 1.5, "on": true, "day": "2026-01-01", "big": u64::MAX},
@@ -316,10 +346,13 @@ fn known_keys_are_those_of_the_design() {
         "bars.keep",
         "feed.bars.volume",
         "feed.exec",
+        "feed.nodes",
+        "cluster.nats",
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    let (top, auth) = (6, 8 + 8 + 11 + 3 + 7);
+    let (top, auth) = (7, 8 + 8 + 11 + 3 + 7);
+    let cluster = 10 + 6;
     let server = 19 + 5 + 3 + 2 + 15 + 6 + 4 + 8;
-    assert_eq!(keys.len(), top + auth + server + 4 + 2 + 14 + 3 + 4 + 2, "{keys:#?}");
+    assert_eq!(keys.len(), top + auth + server + cluster + 4 + 2 + 15 + 3 + 4 + 2, "{keys:#?}");
 }

@@ -60,7 +60,10 @@ fn slips_are_told_with_place_and_remedy() {
             "[serve]\n".into(),
             &["t.toml:1:2: serve", "there is no key `serve` at the top", "did you mean `server`?"],
         ),
-        ("[xyzzy]\n".into(), &["allowed: auth, bars, feed, history, server, topic", "delete the line"]),
+        (
+            "[xyzzy]\n".into(),
+            &["allowed: auth, bars, cluster, feed, history, server, topic", "delete the line"],
+        ),
         ("server = 1".into(), &["server is a table, and this is an integer", "write [server]"]),
         ("[[topic]]\npublish = true".into(), &["this topic has no name", "add name = \"rooms.…\""]),
         ("[[topic]]\nname = \"rooms.*\"".into(), &["this is a pattern", "declare each by its name"]),

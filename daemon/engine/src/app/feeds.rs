@@ -33,6 +33,8 @@ pub struct Starter {
     /// This executable.
     pub program: PathBuf,
     pub warden: Arc<Warden>,
+    /// What plugins say of themselves, where other nodes are told.
+    pub hellos: Option<hello::Hellos>,
 }
 
 /// All of them, in the order they came.
@@ -42,10 +44,15 @@ pub struct Feeds(Mutex<BTreeMap<SourceId, Arc<Feed>>>);
 impl Starter {
     /// Where the ticks of a feed will wait.
     pub fn lane(&self, feed: &config::Feed) -> Arc<Lane> {
-        let bell = self.bell.clone();
-        let lane = Arc::new(Lane::new(LANE_TICKS_MAX, Box::new(move || bell.ring())));
+        let lane = self.bare_lane();
         feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
         lane
+    }
+
+    /// The same for a feed of which nothing is known here.
+    pub fn bare_lane(&self) -> Arc<Lane> {
+        let bell = self.bell.clone();
+        Arc::new(Lane::new(LANE_TICKS_MAX, Box::new(move || bell.ring())))
     }
 
     /// Starts a feed that the pulse knows, or will know before its first tick is collected.
@@ -54,7 +61,7 @@ impl Starter {
         self.contract.open(hello::facts_of(&opening.source));
         let ready = self.ready.clone();
         let on_change = Box::new(move || ready.ring());
-        let on_hello = hello::on_hello(&feed.name, &self.contract, &lane);
+        let on_hello = hello::on_hello(&feed.name, &self.contract, &lane, self.hellos.as_ref());
         let spec = self.spec(feed);
         let supervisor = host::start(spec, lane.clone(), self.metrics.clone(), on_change, on_hello);
         Some(Feed { id: opening.source.id, configured: feed.clone(), lane, supervisor: Arc::new(supervisor) })
@@ -68,6 +75,12 @@ impl Starter {
     /// A feed's source is another from now on.
     pub fn tell_contract(&self, opening: &Opening) {
         self.contract.open(hello::facts_of(&opening.source));
+    }
+
+    /// A feed runs on another node now: what it says is still known.
+    pub fn rest(&self, feed: &str) {
+        self.metrics.forget(feed);
+        self.ready.ring();
     }
 
     /// A feed has ended for good.

@@ -1,5 +1,6 @@
 //! Brings what feeds say of themselves to the contract, which does not know the plugin host, and to those who read ticks.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::{self, Contract, EventSaid, Said};
@@ -17,16 +18,31 @@ pub fn facts_of(source: &Source) -> contract::FeedFacts {
     }
 }
 
+/// What the plugins of this node said of themselves, by feed, in JSON. Other nodes are told.
+#[derive(Clone, Default)]
+pub struct Hellos(Arc<Mutex<HashMap<String, Arc<str>>>>);
+
+impl Hellos {
+    pub fn get(&self, feed: &str) -> Option<Arc<str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(feed).cloned()
+    }
+
+    fn note(&self, feed: &str, said: &Said) {
+        let Ok(json) = serde_json::to_string(said) else { return };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(feed.to_owned(), json.into());
+    }
+}
+
 /// Takes a feed's hello to the contract, and what its fields mean to its lane. The host calls it before it takes the samples
-/// that follow the hello.
-pub fn on_hello(feed: &str, contract: &Arc<Contract>, lane: &Arc<Lane>) -> OnHello {
-    let (feed, contract, lane) = (feed.to_owned(), contract.clone(), lane.clone());
+/// that follow the hello. `hellos` is there where other nodes are told.
+pub fn on_hello(feed: &str, contract: &Arc<Contract>, lane: &Arc<Lane>, hellos: Option<&Hellos>) -> OnHello {
+    let (feed, contract, lane, hellos) = (feed.to_owned(), contract.clone(), lane.clone(), hellos.cloned());
     // What was told last: a feed that starts again says the same, and its author knows by then.
     let told = Mutex::new(Vec::new());
     Box::new(move |hello| {
-        let (fields, wrong) = fields_of(hello);
-        lane.set_fields(fields);
-        let mut remarks = contract.hear(&feed, said(hello));
+        let said = said(hello);
+        hellos.iter().for_each(|hellos| hellos.note(&feed, &said));
+        let (mut remarks, wrong) = take(&feed, said, &contract, &lane);
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
         if *told != wrong {
             remarks.extend(wrong.iter().cloned());
@@ -36,16 +52,23 @@ pub fn on_hello(feed: &str, contract: &Arc<Contract>, lane: &Arc<Lane>) -> OnHel
     })
 }
 
+/// Takes what a plugin said, of this node or another. What is left out and why; and what is wrong with its marks.
+pub fn take(feed: &str, said: Said, contract: &Contract, lane: &Lane) -> (Vec<String>, Vec<String>) {
+    let (fields, wrong) = fields_of(&said);
+    lane.set_fields(fields);
+    (contract.hear(feed, said), wrong)
+}
+
 /// The fields of each event that has a schema, and what is wrong with their marks.
-fn fields_of(hello: &Hello) -> (FieldsByKind, Vec<String>) {
+fn fields_of(said: &Said) -> (FieldsByKind, Vec<String>) {
     let (mut kinds, mut wrong) = (FieldsByKind::new(), Vec::new());
-    for (event, doc) in &hello.docs {
+    for EventSaid { name, schema, .. } in &said.events {
         // A text that is no JSON is told by the contract.
-        let schema = doc.schema.as_deref().and_then(|schema| serde_json::from_str(schema).ok());
+        let schema = schema.as_deref().and_then(|schema| serde_json::from_str(schema).ok());
         let Some(schema) = schema else { continue };
         let (fields, remarks) = Fields::of_schema(&schema);
-        kinds.insert(event.as_str().into(), Arc::new(fields));
-        wrong.extend(remarks.iter().map(|remark| format!("the value schema of {event}: {remark}")));
+        kinds.insert(name.as_str().into(), Arc::new(fields));
+        wrong.extend(remarks.iter().map(|remark| format!("the value schema of {name}: {remark}")));
     }
     (kinds, wrong)
 }
@@ -87,7 +110,7 @@ mod tests {
     fn the_lane_knows_the_fields_and_what_is_wrong_is_told_until_it_is_another() {
         let facts = Facts { version: "1".into(), address: "127.0.0.1:1".into(), is_tls: false, bars: vec![] };
         let (contract, lane) = (Arc::new(Contract::new(facts)), Arc::new(Lane::new(4, Box::new(|| {}))));
-        let on_hello = on_hello("stocks", &contract, &lane);
+        let on_hello = on_hello("stocks", &contract, &lane, None);
         let right = r#"{"properties":{"price":{"type":"string","x-tickerd-main":true}}}"#;
         assert_eq!(on_hello(&hello(right)), Vec::<String>::new());
         assert_eq!(lane.fields("quote").unwrap().main.as_deref(), Some("price"));

@@ -68,6 +68,7 @@ pub fn commands(
             )?;
             keeper.revoke(revocation)
         }),
+        cluster: None,
         lists: Lists::new(asker),
     }
 }

@@ -36,6 +36,7 @@ pub fn settings(
     fanout::Settings {
         server: concat!("tickerd/", env!("CARGO_PKG_VERSION")).to_owned(),
         epoch: epoch.into(),
+        node: None,
         deflate: server.compression.unwrap_or_default(),
         limits,
         echo_limits,

@@ -63,6 +63,17 @@ impl Sources {
         Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new() }
     }
 
+    /// A feed of another node, of which nothing but its name is known yet.
+    pub fn followed(&self, name: &str, lane: &Arc<Lane>) -> Opening {
+        let source = self.source(Kind::Feed, name, OWN_BEAT, None);
+        Opening { source: source.into(), lane: Some(lane.clone()), bars: FeedBars::Auto, rooms: Vec::new() }
+    }
+
+    /// A beat with the slower ones of this node.
+    pub fn tiers(&self, interval: Duration) -> Tiers {
+        Tiers::new(interval, &self.slower)
+    }
+
     /// Declared topics: one source for each first segment.
     pub fn rooms(&self, topics: &[Topic]) -> Vec<Opening> {
         by_first(topics).into_iter().map(|(first, topics)| self.room_as(None, first, &topics)).collect()

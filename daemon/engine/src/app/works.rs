@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use super::access::Keeper;
+use super::cluster::Membership;
 use super::feeds::{Feed, Feeds, Starter};
 use super::shards;
 use super::sources::{Sources, by_first};
@@ -35,6 +36,8 @@ pub struct Works {
     pub server: server::Handle,
     pub keeper: Option<Arc<Keeper>>,
     pub renewal: Option<Arc<Renewal>>,
+    /// There where this daemon is a node of a cluster, once it is started.
+    pub membership: OnceLock<Membership>,
     /// Nothing is changed any more.
     pub is_stopping: AtomicBool,
 }
@@ -147,6 +150,12 @@ impl Works {
         let gone: Vec<Arc<Feed>> = removed.iter().filter_map(|feed| self.feeds.find(&feed.name)).collect();
         gone.iter().for_each(|feed| feed.supervisor.stop());
         gone.iter().for_each(|feed| self.end(feed));
+        if let Some(membership) = self.membership.get() {
+            let followed = removed.iter().filter(|feed| self.feeds.find(&feed.name).is_none());
+            followed.for_each(|feed| {
+                membership.remove(&feed.name).into_iter().for_each(|id| self.orders.close(id))
+            });
+        }
         self.change_rooms(&changes.topics);
         for feed in added {
             if !self.is_stopping.load(Ordering::Acquire)
@@ -212,7 +221,10 @@ impl Works {
             feed.lane.freshness().configure(change.new.max_age);
             let opening = self.sources.feed_as(Some(feed.id), &change.new, &feed.lane);
             self.starter.tell_contract(&opening);
-            self.orders.change(opening);
+            match self.membership.get() {
+                Some(membership) => membership.change(&opening),
+                None => self.orders.change(opening),
+            }
         }
     }
 
@@ -262,7 +274,10 @@ impl Works {
         }
         let opening = self.sources.feed(feed, &self.starter.lane(feed));
         self.orders.open(opening.clone());
-        self.starter.start(feed, &opening).into_iter().for_each(|feed| self.feeds.add(feed));
+        match self.membership.get() {
+            Some(membership) => membership.add(feed, &opening),
+            None => self.starter.start(feed, &opening).into_iter().for_each(|feed| self.feeds.add(feed)),
+        }
         Ok(())
     }
 
@@ -275,6 +290,9 @@ impl Works {
 
     fn end(&self, feed: &Feed) {
         self.feeds.remove(feed.id);
+        if let Some(membership) = self.membership.get() {
+            membership.remove(&feed.configured.name);
+        }
         feed.supervisor.join(Instant::now() + FEEDS_STOP);
         self.orders.close(feed.id);
         self.starter.forget(&feed.configured.name);

@@ -15,6 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use tickerd_model::normalise::check_kind;
@@ -65,7 +66,7 @@ pub struct FeedFacts {
 }
 
 /// What a feed said of itself when it started.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     /// The feed type's own id; may be empty.
     pub id: String,
@@ -76,7 +77,7 @@ pub struct Said {
 }
 
 /// One event of a feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSaid {
     pub name: String,
     pub class: Class,

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use tickerd_process::log;
 
+use super::cluster::{self, Cluster};
 use super::lists::Lists;
 use super::words::{Answer, Command, ConfigReload, FeedRow, ReloadRow, Status};
 use crate::exchange::rows::Which;
@@ -40,6 +41,8 @@ pub struct Commands {
     pub configure: Configure,
     /// Withdraws someone's right to be here.
     pub disconnect: Disconnect,
+    /// How the cluster is, and who holds which feed; `None`: it runs alone.
+    pub cluster: Option<Cluster>,
     /// Who is connected, and which topics there are.
     pub lists: Arc<Lists>,
 }
@@ -54,6 +57,7 @@ impl Commands {
             reload: Arc::new(|_| Ok(Vec::new())),
             configure: Arc::new(|| Err("there is nothing to reload".to_owned())),
             disconnect: Arc::new(|_| Ok(true)),
+            cluster: None,
             lists: Arc::default(),
         }
     }
@@ -82,6 +86,11 @@ impl Commands {
             } => self.lists.disconnect(&conn).await,
             disconnect @ Command::Disconnect { .. } => (self.disconnect)(disconnect)
                 .map(|is_kept| Answer { disconnected: Some(is_kept), ..Answer::default() }),
+            Command::ClusterStatus {} => cluster::status(self.cluster.as_ref()),
+            Command::ClusterMove { feed, node } => {
+                cluster::hand_over(self.cluster.as_ref(), feed, node).await
+            }
+            Command::ClusterDrain {} => cluster::drain(self.cluster.as_ref()).await,
             Command::Loglevel { level } => level
                 .as_deref()
                 .map(log::set_level)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::rows::{ConnectionRow, TopicRow};
+use crate::exchange::standing::ClusterRows;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,12 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         issued_before: Option<u64>,
     },
+    /// How the cluster is, as this node knows it.
+    ClusterStatus {},
+    /// Have a feed held by this node of the cluster.
+    ClusterMove { feed: String, node: String },
+    /// Have other nodes hold all that this one holds.
+    ClusterDrain {},
     /// Log from now on what this says, as TICKERD_LOG does; without it, only say what is logged.
     Loglevel {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +80,12 @@ pub struct Answer {
     /// As they came, shard by shard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Vec<ConnectionRow>>,
+    /// What this node knows of its cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterRows>,
+    /// What became of feeds that were to be held by another node, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<String>,
     /// Whether there are more topics or connections than one answer holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,

@@ -91,7 +91,7 @@ pub struct Opening {
     pub last: Option<TickId>,
 }
 
-/// A tick as the `id` of a server-sent event names it: `epoch-n`. The default is of no server.
+/// A tick as the `id` of a server-sent event names it: `epoch-n`. Among several nodes `n` is its time. The default is of no server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TickId {
     pub epoch: String,

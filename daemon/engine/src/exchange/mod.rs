@@ -11,6 +11,7 @@ pub mod past_bars;
 pub mod question;
 pub mod rows;
 pub mod source;
+pub mod standing;
 
 /// The number of a connection in its shard, which a later one may have again.
 pub type ConnId = u32;

@@ -27,8 +27,8 @@ pub struct Reign {
 pub enum Join {
     /// It comes right after what was applied last.
     Next,
-    /// Numbers begin anew. The load has the whole board.
-    Begins,
+    /// Numbers begin anew, above this floor. The load has the whole board.
+    Begins { floor: u64 },
     /// Something was missed. The load has the whole board.
     Whole,
 }
@@ -44,7 +44,9 @@ pub enum NodeOrder {
     /// empty; then this node does not hold it any more.
     Last { source: SourceId },
     /// What its holder says. `source` is there when it is another from now on: its beat, or whose numbers these are.
-    Accept { id: SourceId, source: Option<Arc<Source>>, load: Load, join: Join },
+    Accept { id: SourceId, source: Option<Arc<Source>>, load: Arc<Load>, join: Join },
+    /// Nobody is heard who holds it, for this reason: its values are stale. It ends with the next `Accept` or `Hold`.
+    Absent { source: SourceId, reason: String },
     /// The whole board is wanted, by the one with this number.
     Whole { source: SourceId, ask: u64 },
 }
@@ -58,4 +60,7 @@ pub enum PulseSays {
     Whole { source: SourceId, ask: u64, load: Load },
     /// Loads of this reign were dropped, because too many waited. There will be none until the feed is held anew.
     Lost { source: SourceId, era: u64 },
+    /// A load could not be applied as it is, and nothing more is until the whole board comes. `dropped`: ticks that were not
+    /// taken.
+    Broken { source: SourceId, why: String, dropped: u64 },
 }

@@ -13,6 +13,7 @@ use super::ConnId;
 use super::beat::Beat;
 use super::past_bars::{self, Span};
 use tickerd_model::board::TopicId;
+use tickerd_model::board::missed::Last;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::protocol::event;
@@ -50,8 +51,8 @@ pub enum About {
     Bars { topic: String, span: Span },
     /// Whatever these topics said after the tick with that `seq`.
     Since { seqs: Vec<(String, u64)> },
-    /// Whatever these topics said after the tick with the process-wide number `n`.
-    Resume { topics: Vec<Box<str>>, n: u64 },
+    /// Whatever these topics said after the last tick that an event stream brought.
+    Resume { topics: Vec<Box<str>>, last: Last },
     /// A message to a declared topic, which takes it or not.
     Publish(Message),
     /// Who is subscribed to a declared topic.

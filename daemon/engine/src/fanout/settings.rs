@@ -9,14 +9,18 @@ use crate::exchange::access::Judge;
 use crate::exchange::limit::Tally;
 use tickerd_model::wire::decoder::Limits;
 use tickerd_model::wire::deflate;
+use tickerd_model::wire::encoding::Encoder;
 
 /// The same for all shards, from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `tickerd/0.1.0`, for `connected`.
     pub server: String,
-    /// New whenever history is.
+    /// New whenever history is. Among several nodes all have the same.
     pub epoch: String,
+    /// This node's name, where there are several. Then it is in the names of its connections, and ids of server-sent events are
+    /// times, which mean the same on each node.
+    pub node: Option<Box<str>>,
     /// How messages are compressed for those who negotiated it.
     pub deflate: deflate::Settings,
     /// What a client may say at once.
@@ -51,6 +55,14 @@ pub struct Settings {
 /// beat.
 #[derive(Debug, Clone)]
 pub struct Newest(Arc<ArcSwap<Settings>>);
+
+impl Settings {
+    /// Puts messages into bytes as these settings say.
+    pub fn encoder(&self) -> Encoder {
+        let encoder = Encoder::new(&self.epoch, self.deflate);
+        if self.node.is_some() { encoder.among_nodes() } else { encoder }
+    }
+}
 
 impl Newest {
     pub fn new(settings: Settings) -> Newest {

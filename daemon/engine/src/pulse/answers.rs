@@ -64,8 +64,8 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
             });
             Found::Missed(bounded(since))
         }
-        About::Resume { topics, n } => {
-            let missed = board.missed_after(n, topics.iter().map(|name| &**name));
+        About::Resume { topics, last } => {
+            let missed = board.missed_after(last, topics.iter().map(|name| &**name));
             Found::Missed(bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames))))
         }
         About::Publish(message) => Found::Published(rooms.publish(message, *now_ms, board, beat)),

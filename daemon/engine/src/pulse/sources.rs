@@ -11,6 +11,7 @@ use tickerd_model::lane::Lane;
 use tickerd_model::rooms::Declared;
 use tickerd_model::source::{Kind, Source, SourceId};
 use tickerd_process::Bell;
+use tickerd_process::clock::now_unix_ms;
 
 /// Sources that wait to come or go.
 const ORDERS_MAX: usize = 64;
@@ -97,6 +98,9 @@ impl Pulse {
 
     /// From now on a source's ticks are collected and its beats come.
     pub(super) fn follow(&mut self, source: Arc<Source>, lane: Option<Arc<Lane>>, bars: FeedBars) {
+        if let (Some(nodes), Some(lane)) = (&mut self.nodes, &lane) {
+            nodes.open(source.id, lane, bars.clone());
+        }
         self.board.open(&source);
         self.directory.open(&source);
         self.metrics.open(&source.name);
@@ -109,7 +113,9 @@ impl Pulse {
     /// A source that is followed beats so, is heeded and signed so.
     fn add_beats(&mut self, source: &Source) {
         let now = self.mono_us();
-        for (interval, tier) in source.tiers.all().iter().zip(0u8..) {
+        // Where another node's beats are followed, those come when they come.
+        let is_other = self.nodes.as_ref().is_some_and(|nodes| nodes.is_follower(source.id));
+        for (interval, tier) in source.tiers.all().iter().zip(0u8..).skip(usize::from(is_other)) {
             self.metrics.watch_interval(*interval);
             self.schedule.add(*interval, now);
             self.beats.entry(*interval).or_default().push((source.id, tier));
@@ -142,25 +148,55 @@ impl Pulse {
     /// A source is so from now on. Its topics stay, and their numbers go on.
     fn change(&mut self, Opening { source, bars, rooms, .. }: Opening) {
         let id = source.id;
+        let Some(followed) = self.sources.get(&id) else { return };
+        let (mut source, mut bars) = (source, bars);
+        if let (Some(nodes), Some(lane)) = (&mut self.nodes, &followed.lane) {
+            // Whose numbers its topics have does not depend on the configuration.
+            source = Arc::new(Source { group: followed.source.group.clone(), ..(*source).clone() });
+            nodes.change(id, lane, bars.clone());
+            if nodes.is_follower(id) {
+                bars = followed.fields.configured().clone();
+            }
+        }
+        self.reform(source.clone());
+        if source.kind == Kind::Room {
+            self.rooms.reopen(id, rooms, &mut self.board);
+        }
+        self.make_bars_of(id, bars);
+    }
+
+    /// Of which field a source's topics have bars from now on.
+    pub(super) fn make_bars_of(&mut self, id: SourceId, bars: FeedBars) {
+        let followed = self.sources.get_mut(&id).filter(|followed| !followed.fields.is_of(&bars));
+        followed.into_iter().for_each(|followed| followed.fields = Fields::new(bars.clone()));
+    }
+
+    /// A source that is there is so from now on: its beats, and whose numbers its topics have.
+    pub(super) fn reform(&mut self, source: Arc<Source>) {
+        let id = source.id;
         let Some(before) = self.sources.get(&id).map(|followed| followed.source.clone()) else { return };
         // What was due by its beats before comes now, since those may not be there any more.
         for tier in (0..before.tiers.all().len()).filter_map(|tier| u8::try_from(tier).ok()) {
+            let before = self.pending.due.len();
             self.board.take_due(id, tier, &mut self.pending.due);
+            if let (0, Some(nodes)) = (tier, &mut self.nodes) {
+                nodes.beat(id, now_unix_ms(), before..self.pending.due.len());
+            }
         }
+        self.say();
         self.push();
         self.forget_beats(id);
         self.board.reopen(&source);
         self.directory.open(&source);
         self.add_beats(&source);
-        if source.kind == Kind::Room {
-            self.rooms.reopen(id, rooms, &mut self.board);
-        }
-        if let Some(followed) = self.sources.get_mut(&id) {
-            followed.source = source;
-            if !followed.fields.is_of(&bars) {
-                followed.fields = Fields::new(bars);
-            }
-        }
+        self.sources.get_mut(&id).into_iter().for_each(|followed| followed.source = source.clone());
+    }
+
+    /// A source is held from now on, or is not any more: its own beat is its schedule's, or comes when it comes.
+    pub(super) fn renew_beats(&mut self, id: SourceId) {
+        let Some(source) = self.sources.get(&id).map(|followed| followed.source.clone()) else { return };
+        self.forget_beats(id);
+        self.add_beats(&source);
     }
 
     /// Nobody else's beats move.
@@ -176,6 +212,7 @@ impl Pulse {
 
     fn leave(&mut self, id: SourceId) {
         let Some(followed) = self.sources.remove(&id) else { return };
+        self.nodes.iter_mut().for_each(|nodes| nodes.close(id));
         self.forget_beats(id);
         self.rooms.close(id);
         self.board.close(id);

@@ -161,7 +161,7 @@ impl Place {
     }
 
     /// How long the topic had no news, in microseconds.
-    fn age(&self, now: u64, ages: &Ages) -> u64 {
+    pub(super) fn age(&self, now: u64, ages: &Ages) -> u64 {
         let heard = ages.floor.map_or(self.heard, |floor| self.heard.max(signed(floor)));
         since(heard, now)
     }

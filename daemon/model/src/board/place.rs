@@ -28,6 +28,12 @@ pub(super) struct Place {
     pub(super) is_stale: bool,
     /// Whether the topic is of an earlier run and had no tick in this one.
     pub(super) is_restored: bool,
+    /// Whether it is stale because nobody is heard who holds its source.
+    pub(super) is_deserted: bool,
+    /// Whether another node numbered it until now: the feed that speaks of it next has another object of its name.
+    pub(super) is_anothers: bool,
+    /// The object by which the feed knows it, if that is not `topic`.
+    pub(super) alias: Option<Topic>,
 }
 
 impl Place {

@@ -90,17 +90,19 @@ impl Board {
         self.history.expire(now);
     }
 
-    /// The restored topic of the same name that a feed now speaks of as `topic`. If it has another kind or class, the
-    /// restored topic is retired and there is none.
+    /// The topic of the same name, restored or numbered by another node until now, that a feed now speaks of as `topic`. If
+    /// it has another kind or class, that topic is retired and there is none.
     pub(super) fn adopt(&mut self, source: SourceId, topic: &Topic) -> Option<super::TopicId> {
         let id = self.find(topic.name())?;
-        let place = self.places.get(id.0 as usize)?.as_ref().filter(|place| place.is_restored)?;
-        let old = place.topic.clone();
-        if (old.kind(), old.class()) != (topic.kind(), topic.class()) {
-            self.retire(source, &old);
+        let place = self.places.get_mut(id.0 as usize)?.as_mut();
+        let place = place.filter(|place| place.is_restored || place.is_anothers)?;
+        if (place.topic.kind(), place.topic.class()) != (topic.kind(), topic.class()) {
+            self.take_off(source, id);
             return None;
         }
-        self.by_topic.remove(&old);
+        place.is_anothers = false;
+        let before = place.alias.replace(topic.clone());
+        self.by_topic.remove(before.as_ref().unwrap_or(&place.topic));
         self.by_topic.insert(topic.clone(), id);
         Some(id)
     }

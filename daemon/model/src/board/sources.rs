@@ -16,6 +16,7 @@ impl Board {
             retired_any: self.closed_any,
             merged: 0,
             ages: Ages::default(),
+            numbers: None,
         };
         self.sources.insert(source.id, state);
         self.changes.push(Change::Opened(source.clone()));
@@ -40,11 +41,7 @@ impl Board {
     pub fn close(&mut self, source: SourceId) {
         let Some(state) = self.sources.get(&source) else { return };
         for id in state.topics.clone() {
-            if let Some(topic) =
-                self.places.get(id.0 as usize).and_then(Option::as_ref).map(|p| p.topic.clone())
-            {
-                self.retire(source, &topic);
-            }
+            self.take_off(source, id);
         }
         self.closed_any = true;
         self.sources.remove(&source);

@@ -1,11 +1,13 @@
 //! Numbering, merging, tiers, and topics that come and go.
 
+use super::retiring::LEFT_OVER_MAX;
 use super::*;
 use crate::protocol::rate::Tiers;
 use crate::source::Group;
 use crate::tier::Tier;
 use std::time::Duration;
 
+mod nodes;
 mod restoring;
 
 pub const F: SourceId = SourceId(0);

@@ -2,7 +2,7 @@
 //! share this beside the ticks.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::health::Silence;
@@ -20,7 +20,7 @@ pub struct Freshness {
     stale: AtomicUsize,
     topics: AtomicUsize,
     silence: Mutex<Option<Silence>>,
-    on_silence: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    on_silence: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
 impl Freshness {
@@ -32,6 +32,12 @@ impl Freshness {
     /// The same, where it may be configured no longer.
     pub fn configure(&self, max_age: Option<Duration>) {
         self.configured.store(max_age.map_or(0, micros), Ordering::Relaxed);
+    }
+
+    /// The greatest age as another node has it, which runs the feed. `source`: the same by the source's own time.
+    pub fn follow(&self, max_age: Option<Duration>, source: Option<Duration>) {
+        self.configure(source);
+        self.suggested.store(max_age.map_or(0, micros), Ordering::Relaxed);
     }
 
     /// Says that the feed has news every `pace`. Three times that is the greatest age, unless one is configured.
@@ -66,7 +72,7 @@ impl Freshness {
     /// Sets how the feed is silent while no state topic has news. `None`: a topic has news again.
     pub fn set_silence(&self, silence: Option<Silence>) {
         *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = silence;
-        if let Some(tell) = self.on_silence.get() {
+        if let Some(tell) = &*self.on_silence.lock().unwrap_or_else(PoisonError::into_inner) {
             tell();
         }
     }
@@ -76,11 +82,10 @@ impl Freshness {
         *self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `tell` at each [`Freshness::set_silence`] from now on, on the pulse's thread, so it must not block. Only
-    /// the first `tell` is kept; later ones are ignored.
-    pub fn on_silence(&self, tell: impl Fn() + Send + Sync + 'static) {
-        // Each feed has one supervisor for its whole life, so this is set once.
-        let _ = self.on_silence.set(Box::new(tell));
+    /// Calls `tell` at each [`Freshness::set_silence`] from now on, on the pulse's thread, so it must not block. It
+    /// takes the place of the one before: a feed that comes back to this node has another supervisor.
+    pub fn on_silence(&self, tell: impl Fn() + Send + 'static) {
+        *self.on_silence.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tell));
     }
 }
 

@@ -21,7 +21,7 @@ use data::{
     AuthData, HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData,
 };
 
-pub use data::{Id, Since};
+pub use data::{Epochs, Id, Since};
 pub use described::{Described, described};
 pub use terms::{Mode, Terms, terms};
 
@@ -289,13 +289,17 @@ fn mode_since(since: &Since, data: &SubscribeData) -> Result<Mode, ProtocolError
         ));
     }
     let topics: HashSet<&str> = data.topics.iter().map(String::as_str).collect();
-    let stray = since.seq.keys().find(|name| !topics.contains(name.as_str()) || Pattern::is_pattern(name));
-    match stray {
+    let is_stray = |name: &&String| !topics.contains(name.as_str()) || Pattern::is_pattern(name);
+    let epochs = match &since.epoch {
+        Epochs::One(_) => None,
+        Epochs::ByTopic(epochs) => epochs.keys().find(is_stray).map(|name| ("epoch", name)),
+    };
+    match since.seq.keys().find(is_stray).map(|name| ("seq", name)).or(epochs) {
         None => Ok(Mode::All),
-        Some(name) => {
+        Some((key, name)) => {
             let shown = shown(name);
             Err(bad(format!(
-                "since.seq names {shown:?}, which is not an exact topic among this command's topics"
+                "since.{key} names {shown:?}, which is not an exact topic among this command's topics"
             )))
         }
     }

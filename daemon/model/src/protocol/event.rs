@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::shape::{self, Shape};
-use crate::wire::encoding::{Encoder, Encoding};
+use crate::wire::encoding::{Encoder, Encoding, Mark};
 use crate::wire::message::Message;
 
 pub use feeds::{FeedEntry, Feeds};
@@ -135,12 +135,12 @@ struct Envelope<'a, T> {
 
 /// Appends `data` as one message.
 pub fn write<T: Event>(data: &T, encoding: Encoding, encoder: &Encoder, out: &mut Vec<u8>) {
-    encoder.write(encoding, &text(data), 0, out);
+    encoder.write(encoding, &text(data), Mark::default(), out);
 }
 
 /// `data` as a message that several connections get.
 pub fn message<T: Event>(data: &T) -> Message {
-    Message::new(&text(data), 0)
+    Message::new(&text(data), Mark::default())
 }
 
 fn text<T: Event>(data: &T) -> Vec<u8> {

@@ -12,7 +12,7 @@ use crate::access::user::NAMES_RESERVED;
 use crate::access::user::USER_BYTES_MAX;
 use crate::health::FeedState;
 use crate::normalise::KIND_BYTES_MAX;
-use crate::rooms::KIND;
+use crate::rooms::{CONN_BYTES_MAX, KIND};
 use crate::sample::Class;
 use crate::topic::bar::PERIOD_BYTES_MAX;
 use crate::topic::{NAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENTS_MAX, SERVER_SEGMENT};
@@ -97,9 +97,9 @@ pub fn name(_: &mut SchemaGenerator) -> Schema {
 
 /// The address of a letter.
 pub fn addressee(_: &mut SchemaGenerator) -> Schema {
-    let word = word();
+    let conn = format!("[A-Za-z0-9_-]{{1,{CONN_BYTES_MAX}}}");
     let user = format!("([A-Za-z0-9_-]|%[0-9A-F]{{2}}){{1,{USER_BYTES_MAX}}}");
-    let pattern = format!("^(user:{user}|conn:{word})$");
+    let pattern = format!("^(user:{user}|conn:{conn})$");
     json_schema!({ "type": "string", "pattern": pattern, "not": reserved("user:") })
 }
 

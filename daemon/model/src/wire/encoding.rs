@@ -31,7 +31,7 @@ pub enum Encoding {
     MsgpackDeflated,
     /// The same, compressed in the smallest window.
     MsgpackNarrow,
-    /// A server-sent event whose data is the JSON text, and whose id is `epoch-n` for ticks.
+    /// A server-sent event whose data is the JSON text, and whose id for ticks is `epoch-n`; among several nodes `epoch-ts`.
     Sse,
 }
 
@@ -86,10 +86,21 @@ impl Encoding {
     }
 }
 
+/// Which tick a message is, for the id of its server-sent event. The default is of any other message.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The tick's process-wide number.
+    pub n: u64,
+    /// When it was accepted, Unix milliseconds.
+    pub ts: u64,
+}
+
 /// Puts messages into bytes. Each shard has its own.
 #[derive(Debug)]
 pub struct Encoder {
     epoch: Box<str>,
+    /// Ids of server-sent events are times, which every node knows.
+    ids_are_times: bool,
     deflate: Settings,
     /// The deflaters are made when they are first needed.
     wide: RefCell<Option<Deflater>>,
@@ -101,7 +112,12 @@ impl Encoder {
     /// `epoch` goes into the ids of server-sent events.
     pub fn new(epoch: &str, deflate: Settings) -> Encoder {
         let (wide, narrow) = (RefCell::new(None), RefCell::new(None));
-        Encoder { epoch: epoch.into(), deflate, wide, narrow, built: Cell::new(0) }
+        Encoder { epoch: epoch.into(), ids_are_times: false, deflate, wide, narrow, built: Cell::new(0) }
+    }
+
+    /// The same for one of several nodes: ids of server-sent events mean the same on each.
+    pub fn among_nodes(self) -> Encoder {
+        Encoder { ids_are_times: true, ..self }
     }
 
     /// How many messages were encoded.
@@ -114,8 +130,8 @@ impl Encoder {
         &self.deflate
     }
 
-    /// Appends one message of JSON `text`. `n` is the process-wide number of a tick, or 0 for any other message.
-    pub fn write(&self, encoding: Encoding, text: &[u8], n: u64, out: &mut Vec<u8>) {
+    /// Appends one message of JSON `text`. `mark` says which tick it is.
+    pub fn write(&self, encoding: Encoding, text: &[u8], mark: Mark, out: &mut Vec<u8>) {
         self.built.set(self.built.get() + 1);
         match encoding {
             Encoding::Json | Encoding::JsonDeflated | Encoding::JsonNarrow => {
@@ -127,8 +143,9 @@ impl Encoder {
                 self.write_frame(Opcode::Binary, &binary, encoding.deflate(), out);
             }
             Encoding::Sse => {
-                if n > 0 {
-                    let written = writeln!(out, "id: {}-{n}", self.epoch);
+                if mark.n > 0 {
+                    let id = if self.ids_are_times { mark.ts } else { mark.n };
+                    let written = writeln!(out, "id: {}-{id}", self.epoch);
                     debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
                 }
                 // JSON text has no raw line end, neither in an envelope nor in a string. So one line holds it all.
@@ -180,7 +197,7 @@ mod tests {
 
     fn write(encoding: Encoding, text: &[u8], n: u64) -> Vec<u8> {
         let mut out = Vec::new();
-        Encoder::new("k3v9", Settings::default()).write(encoding, text, n, &mut out);
+        Encoder::new("k3v9", Settings::default()).write(encoding, text, Mark { n, ts: 5 }, &mut out);
         out
     }
 
@@ -190,6 +207,18 @@ mod tests {
         assert_eq!(std::str::from_utf8(&tick), Ok("id: k3v9-7\ndata: {\"event\":\"quote\"}\n\n"));
         let notice = write(Encoding::Sse, br#"{"event":"notice"}"#, 0);
         assert_eq!(std::str::from_utf8(&notice), Ok("data: {\"event\":\"notice\"}\n\n"));
+    }
+
+    #[test]
+    fn among_nodes_an_event_id_is_a_time() {
+        let encoder = Encoder::new("k3v9", Settings::default()).among_nodes();
+        let write = |mark| {
+            let mut out = Vec::new();
+            encoder.write(Encoding::Sse, b"{}", mark, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(write(Mark { n: 7, ts: 1767225600123 }), "id: k3v9-1767225600123\ndata: {}\n\n");
+        assert_eq!(write(Mark::default()), "data: {}\n\n");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 use crate::tick::Tick;
-use crate::wire::encoding::{Encoder, Encoding};
+use crate::wire::encoding::{Encoder, Encoding, Mark};
 use crate::wire::message::Message;
 use crate::wire::signature::{self, Sign};
 
@@ -88,11 +88,12 @@ impl Frame {
             SCRATCH.with_borrow_mut(|envelope| {
                 envelope.clear();
                 write_envelope(&self.tick, envelope);
+                let mark = Mark { n: self.tick.n, ts: self.tick.ts };
                 match &self.signer {
-                    None => Message::new(envelope, self.tick.n),
+                    None => Message::new(envelope, mark),
                     Some(signer) => {
                         let suffix = signature::append(&**signer, envelope);
-                        Message::signed(envelope, self.tick.n, suffix)
+                        Message::signed(envelope, mark, suffix)
                     }
                 }
             })

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::wire::websocket::Opcode;
 
-use crate::wire::encoding::{Encoder, Encoding};
+use crate::wire::encoding::{Encoder, Encoding, Mark};
 use crate::wire::signature;
 use crate::wire::websocket;
 
@@ -19,8 +19,8 @@ pub struct Message {
     header: u8,
     /// The length of the signature in the text, in bytes; 0 if it has none.
     signature: u8,
-    /// The process-wide number of a tick; 0 for any other message.
-    n: u64,
+    /// Which tick it is.
+    mark: Mark,
     others: OnceLock<Box<Others>>,
 }
 
@@ -28,19 +28,18 @@ pub struct Message {
 type Others = [OnceLock<Box<[u8]>>; Encoding::COUNT];
 
 impl Message {
-    /// Makes a message of `text`, a whole envelope. `n` is the process-wide number of a tick, or 0 for any other
-    /// message.
-    pub fn new(text: &[u8], n: u64) -> Message {
-        Message::signed(text, n, 0)
+    /// Makes a message of `text`, a whole envelope. `mark` says which tick it is.
+    pub fn new(text: &[u8], mark: Mark) -> Message {
+        Message::signed(text, mark, 0)
     }
 
     /// The same of a text whose signature, with its keys, has `signature` bytes.
-    pub fn signed(text: &[u8], n: u64, signature: usize) -> Message {
+    pub fn signed(text: &[u8], mark: Mark, signature: usize) -> Message {
         let signature = u8::try_from(signature).unwrap_or(u8::MAX);
         // The exact capacity, so that the vector becomes a boxed slice without a copy.
         let mut json = Vec::with_capacity(websocket::header_bytes(text.len()) + text.len());
         let header = websocket::write(Opcode::Text, text, &mut json) as u8;
-        Message { json: json.into_boxed_slice(), header, signature, n, others: OnceLock::new() }
+        Message { json: json.into_boxed_slice(), header, signature, mark, others: OnceLock::new() }
     }
 
     /// The envelope alone: `{"event":…,"data":…}`.
@@ -67,7 +66,7 @@ impl Message {
         let Some(form) = others.get(encoding as usize) else { return &[] };
         form.get_or_init(|| {
             let mut bytes = Vec::with_capacity(self.json.len() + 64);
-            encoder.write(encoding, &self.quoted(encoding), self.n, &mut bytes);
+            encoder.write(encoding, &self.quoted(encoding), self.mark, &mut bytes);
             bytes.into_boxed_slice()
         })
     }
@@ -81,7 +80,7 @@ mod tests {
     #[test]
     fn a_form_is_built_once_and_shared() {
         let encoder = Encoder::new("e", Settings::default());
-        let message = Message::new(b"{}", 3);
+        let message = Message::new(b"{}", Mark { n: 3, ts: 5 });
         for encoding in [Encoding::Json, Encoding::JsonDeflated, Encoding::JsonNarrow, Encoding::Sse] {
             let (first, again) = (message.bytes(encoding, &encoder), message.bytes(encoding, &encoder));
             assert!(std::ptr::eq(first, again), "{encoding:?}");

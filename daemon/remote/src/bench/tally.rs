@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 
-use crate::message::{Message, Tick};
+use crate::message::{Message, Tick, skipped};
 
 /// Longest time that is told from longer ones.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -112,8 +112,8 @@ impl Tally {
             seen.resize(number + 1, 0);
         }
         let Some(last) = seen.get_mut(number) else { return };
-        if *last > 0 && seq > *last {
-            self.skipped += seq - *last - 1;
+        if *last > 0 {
+            self.skipped += skipped(*last, seq);
         }
         *last = seq;
     }

@@ -25,7 +25,16 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
         report.notes.push(format!("{feeds} not looked at: correct the keys above first"));
     }
     let mut examinations = Vec::new();
-    for feed in &config.feeds {
+    let may_hold = |feed: &&Feed| config.cluster.as_ref().is_none_or(|cluster| cluster.may_hold(feed));
+    let elsewhere = config.feeds.iter().filter(|feed| !may_hold(feed)).count();
+    if elsewhere > 0 {
+        let feeds = match elsewhere {
+            1 => "1 feed was not looked at: this node never runs it".to_owned(),
+            count => format!("{count} feeds were not looked at: this node never runs them"),
+        };
+        report.notes.push(feeds);
+    }
+    for feed in config.feeds.iter().filter(may_hold) {
         let config_key = places.feed_problem(&feed.name, &["config"], Finding::default()).key;
         let is_refused = report.is_refused(&config_key);
         let lacks_credentials = holds_credential(&feed.config) && std::env::var_os(CREDENTIALS).is_none();

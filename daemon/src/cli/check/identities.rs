@@ -5,16 +5,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::feeds::CREDENTIALS;
 use super::report::Report;
-use tickerd_config::{Auth, Code, Config, Keys, Places, SecretSource, Signing, Tls, TokenSource};
+use tickerd_config::{Auth, Cluster, Code, Config, Keys, Places, SecretSource, Signing, Tls, TokenSource};
+use tickerd_engine::app::App;
 use tickerd_identity::{AdminToken, Keyring};
 
 /// The files of `[server.tls]`.
 const FILES: [&str; 4] = ["certificate", "key", "client_ca", "client_crl"];
+/// How a certificate begins.
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const DAY_S: u64 = 86_400;
 /// So long before its end a certificate should have been renewed.
 const RENEWAL: Duration = Duration::from_secs(14 * DAY_S);
 
-/// Adds what is wrong with `[server.tls]`, `[server.signing]`, `admin_token` and `[auth]`. What was refused already is not looked at.
+/// Adds what is wrong with `[server.tls]`, `[server.signing]`, `admin_token`, `[cluster]` and `[auth]`. What was refused already is not looked at.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
     if let Some(tls) = config.server.tls.as_ref().filter(|_| !report.is_refused("server.tls")) {
         certificate(report, places, tls);
@@ -25,6 +28,9 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
     let token = config.server.admin_token.as_ref();
     if let Some(token) = token.filter(|_| !report.is_refused("server.admin_token")) {
         admin_token(report, places, token);
+    }
+    if let Some(cluster) = config.cluster.as_ref().filter(|_| !report.is_refused("cluster")) {
+        node(report, places, cluster);
     }
     let Some(auth) = config.auth.as_ref().filter(|_| !report.is_refused("auth")) else { return };
     if holds_credential(auth) && std::env::var_os(CREDENTIALS).is_none() {
@@ -93,6 +99,32 @@ fn admin_token(report: &mut Report, places: &Places, token: &TokenSource) {
     }
     if let Err(error) = AdminToken::open(token) {
         report.problem(places, &KEY, Code::UnusableSecret, error.what, error.change);
+    }
+}
+
+/// Who this node is to the NATS servers, and whose certificates it trusts.
+fn node(report: &mut Report, places: &Places, cluster: &Cluster) {
+    if !cfg!(feature = "cluster") {
+        let change = "install tickerd's package, or build it with --features cluster, or delete [cluster]";
+        report.problem(places, &["cluster"], Code::UnknownKey, App::WITHOUT_CLUSTER, change);
+    }
+    if let Some(login) = &cluster.login {
+        if is_credential(login.source()) && std::env::var_os(CREDENTIALS).is_none() {
+            unseen(report, places, &["cluster", login.key()]);
+        } else if let Err(error) = tickerd_identity::of_node(login) {
+            report.problem(places, &["cluster", login.key()], Code::UnusableSecret, error.what, error.change);
+        }
+    }
+    if let Some(ca) = &cluster.ca {
+        let what = match std::fs::read(ca) {
+            Err(error) => format!("{} cannot be read: {error}", ca.display()),
+            Ok(pem) if !pem.windows(PEM.len()).any(|part| part == PEM) => {
+                format!("{} holds no certificate in PEM", ca.display())
+            }
+            Ok(_) => return,
+        };
+        let change = "name the PEM file with the certificate of who signs those of the NATS servers";
+        report.problem(places, &["cluster", "ca"], Code::WrongCertificate, what, change);
     }
 }
 

@@ -42,6 +42,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         self._ssl = ssl or self._url.startswith("wss:") or None
         self._given, self._parse_float, self._rate, _ = token, parse_float, rate, milliseconds(rate)
         self.status, self.user, self._epoch = Status("connecting", 0, "", 0), "", ""
+        self._epochs: dict[str, str] = {}  # by feed, whose numbers its topics have, where several servers share feeds
         self._over: TickerdError | None = None  # why nothing more comes
         self._socket: websockets.ClientConnection | None = None  # once the server has let it in
         self._answers: dict[int, asyncio.Future[dict[str, Any] | TickerdError]] = {}  # those that are still to come
@@ -184,8 +185,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         silence = later(2 * self._heartbeat, socket.transport.abort)
         try:
             async for text in socket:
-                try:
-                    self._read(socket, text if isinstance(text, str) else text.decode())
+                try: self._read(socket, text if isinstance(text, str) else text.decode())
                 except Exception as error: self._tell("error", TickerdError(0, f"a message cannot be used: {error!r}"))
                 silence.cancel()
                 silence = later(2 * self._heartbeat, socket.transport.abort)
@@ -199,8 +199,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
                 answer.set_result(TickerdError(1006, "the connection was lost before the answer came", True))
 
     async def _renew(self) -> None:
-        try:
-            await self.command("auth", {"token": await self._token("expiring")})
+        try: await self.command("auth", {"token": await self._token("expiring")})
         except Exception as error: self._tell("error", error)
 
     def _change(self, sub: Subscription, there: bool) -> None:
@@ -231,11 +230,12 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
 
     async def _ask(self, names: list[str], want: tuple[str, str | None] | None) -> None:
         since = {name: self._before[name] for name in names if name in self._before and name not in self._sent}
+        epochs = {name: self._whose[name.split(".")[0]] for name in since if name.split(".")[0] in self._whose}
         for known in (self._named, self._sent):
             for name in names: known.pop(name, None)
         self._sent |= dict.fromkeys(names, want) if want else {}
         asked: dict[str, Any] = {"topics": names, "mode": want and want[0], "rate": want and want[1],
-                                 "since": since and {"epoch": self._epoch, "seq": since}}
+                                 "since": since and {"epoch": epochs or self._epoch, "seq": since}}
         try:
             await self.command("subscribe" if want else "unsubscribe", {key: one for key, one in asked.items() if one})
         except TickerdError as error:
@@ -247,6 +247,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         message = json.loads(text, parse_float=self._parse_float)
         event, data = message["event"], message["data"]
         answer, said = self._answers.get(data.get("id")), data
+        if "feed" in data and "epoch" in data: self._epochs = self._epochs | {data["feed"]: data["epoch"]}
         match event, data.get("type"):
             case _ if "value" in data: self._take(tick_of(message, text))
             case "connected", _:
@@ -257,7 +258,8 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
                 if self._epoch not in ("", data["epoch"]):
                     self._tell("epoch", data["epoch"])
                     self._gap([*self._before], False, "restarted")
-                    self._newest, self._before = {}, {}
+                    self._newest, self._before, self._epochs = {}, {}, {}
+                self._whose = self._epochs  # as they were when positions were told
                 self._epoch, self._sent, self._named, self._socket = data["epoch"], {}, {}, socket
                 self._tasks.append(asyncio.create_task(self._keep_subscribed()))
                 self._say(Status("live", 0, "", 0))
@@ -281,6 +283,8 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
     def _subscribed(self, data: dict[str, Any]) -> None:
         granted, failed = data.get("topics", []), data.get("failed", [])
         self._named |= {one.get("topic") or one["pattern"]: one for one in granted + data.get("patterns", []) + failed}
+        for one in data.get("patterns", []): self._epochs = self._epochs | one.get("epochs", {})
+        self._epochs = self._epochs | {one["topic"].split(".")[0]: one["epoch"] for one in granted if "epoch" in one}
         modes = {one["topic"]: (one.get("mode"), self._sent.get(one["topic"], ("all", None))[0]) for one in granted}
         self._events |= {topic for topic, both in modes.items() if both == ("all", "latest")}
         self._failed(failed)
@@ -307,7 +311,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         if tick.to is None:  # direct messages are numbered apart, and come once
             last = self._newest[topic].seq if topic in self._newest else 0
             if tick.seq <= last or not (last or holders): return
-            if last and not topic.startswith("tickerd."):  # the server's own may jump
+            if last and tick.seq - last <= tick.seq % 2**32 and not topic.startswith("tickerd."):  # else it counts anew
                 tick = tick._replace(skipped=tick.seq - last - 1)
             self._newest[topic] = tick
             if len(self._newest) > TOPICS: self._forget(next(iter(self._newest)))

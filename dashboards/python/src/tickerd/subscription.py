@@ -62,9 +62,8 @@ class Subscription(Handlers):
                 self._skipped, self._lost = 0, set()
                 yield tick
         finally:
-            if self._loop is loop:
-                self._loop = None
-                if not self._held: self.close()
+            if self._loop is loop and not self._held: self.close()
+            if self._loop is loop: self._loop = None
 
     def _refused(self) -> bool:
         return all("code" in self._client._named.get(name, ()) for name in self.topics)

@@ -25,7 +25,6 @@ class Tick(NamedTuple):
 
 # `state` is connecting, live, waiting (for `seconds`), stopped (for `why`) or closed.
 Status = NamedTuple("Status", [("state", str), ("code", int), ("why", str), ("seconds", float)])
-
 # Ticks of topics were missed. `recovered`: all of them follow. `why`: reset, reconnected, restarted, overflow.
 Gap = NamedTuple("Gap", [("topics", list[str]), ("recovered", bool), ("why", str)])
 
@@ -48,8 +47,7 @@ class Handlers:
 
     def _tell(self, event: str, data: Any) -> None:
         for handler in tuple(self._handlers.get(event, ())):
-            try:
-                handler(data)
+            try: handler(data)
             except Exception: log.exception("a handler of %r failed", event)
 
 def tick_of(message: dict[str, Any], text: str = "") -> Tick:
@@ -60,8 +58,7 @@ def tick_of(message: dict[str, Any], text: str = "") -> Tick:
 def matches(pattern: str, topic: str) -> bool:
     """Whether a topic is one of a pattern's. A wildcard in front means no topic of the server's own."""
     parts, names = pattern.split("."), topic.split(".")
-    if parts[-1] == "**" and len(names) >= len(parts):
-        parts[-1:] = ["*"] * (len(names) - len(parts) + 1)
+    if parts[-1] == "**" and len(names) >= len(parts): parts[-1:] = ["*"] * (len(names) - len(parts) + 1)
     fits = len(parts) == len(names) and all(part in ("*", name) for part, name in zip(parts, names))
     return fits and (names[0] != "tickerd" or parts[0] == "tickerd")
 

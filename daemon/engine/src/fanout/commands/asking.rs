@@ -47,10 +47,10 @@ impl Shard {
                 self.subscribe_to_missed(id, wanted, is_paid, missed);
             }
             // Topics came with beats that waited here when it was asked: nobody has asked what was missed of them.
-            (Some(Then::Resume { wanted, n, appeared, tries: tries @ 1.. }), Found::Missed(_))
+            (Some(Then::Resume { wanted, last, appeared, tries: tries @ 1.. }), Found::Missed(_))
                 if appeared != self.table.topics.appeared() =>
             {
-                self.undertake_paid(id, Costly::Resume(wanted, n, tries - 1));
+                self.undertake_paid(id, Costly::Resume(wanted, last, tries - 1));
             }
             (Some(Then::Resume { wanted, .. }), Found::Missed(missed)) => {
                 self.subscribe_to_missed(id, wanted, true, missed);

@@ -5,8 +5,8 @@ use crate::exchange::ConnId;
 use crate::exchange::arrival::{Opening, TickId};
 use crate::fanout::connection::request::SubscribeRequest;
 use crate::fanout::shard::Shard;
-use crate::fanout::shard::rooms::told_as;
 use crate::fanout::shard::turns::Costly;
+use tickerd_model::board::missed::Last;
 use tickerd_model::protocol::VERSION;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::protocol::event;
@@ -19,8 +19,7 @@ const AS_EACH_IS: Terms = Terms { rate: None, mode: Mode::Latest };
 impl Shard {
     /// The first words on a connection, and the subscription that its address asked for.
     pub fn greet(&mut self, id: ConnId, opening: Option<Opening>) {
-        // Generations are a shard's own count.
-        let conn = self.seat(id).map(told_as).unwrap_or_default();
+        let conn = self.seat(id).map(|seat| self.told_as(seat)).unwrap_or_default();
         let settings = self.settings.clone();
         let connected = event::Connected {
             v: VERSION,
@@ -66,7 +65,8 @@ impl Shard {
         let Opening { topics, terms, last } = opening;
         let command = match last {
             Some(TickId { epoch, n }) if epoch == settings.epoch => {
-                Costly::Resume(Box::new(SubscribeRequest::of_address(topics, terms)), n, RESUMES_MAX)
+                let last = if settings.node.is_some() { Last::Time(n) } else { Last::Number(n) };
+                Costly::Resume(Box::new(SubscribeRequest::of_address(topics, terms)), last, RESUMES_MAX)
             }
             Some(_) => return self.subscribe_anew(id, topics, terms),
             None => Costly::Subscribe(Box::new(SubscribeRequest::of_address(topics, terms))),

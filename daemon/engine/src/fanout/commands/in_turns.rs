@@ -183,12 +183,12 @@ impl Shard {
         self.serve_early(id);
         match std::mem::replace(&mut queued.command, done) {
             Costly::Subscribe(wanted) => self.subscribe(id, *wanted),
-            Costly::Resume(wanted, n, tries) => {
+            Costly::Resume(wanted, last, tries) => {
                 let events = self.table.events_of(queued.cohort);
                 let wanted = Box::new(SubscribeRequest { was_there: true, ..*wanted });
                 let appeared = self.table.topics.appeared();
-                let then = Then::Resume { wanted, n, appeared, tries };
-                self.ask_pulse(id, About::Resume { topics: events, n }, then);
+                let then = Then::Resume { wanted, last, appeared, tries };
+                self.ask_pulse(id, About::Resume { topics: events, last }, then);
             }
             Costly::Unsubscribe { request, names } => self.unsubscribe(id, request, &names),
             Costly::List { .. } | Costly::Get(_) => {}

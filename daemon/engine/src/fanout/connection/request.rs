@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tickerd_model::protocol::command::{Id, Terms};
+use tickerd_model::board::missed::Last;
+use tickerd_model::protocol::command::{Epochs, Id, Terms};
 use tickerd_model::wire::frame::Frame;
 
 /// A subscription that is asked for.
@@ -20,6 +21,8 @@ pub struct SubscribeRequest {
     pub snapshot: bool,
     /// Of topics that the client had before: every tick since, or `None` if that cannot be told.
     pub missed: HashMap<String, Option<Vec<Arc<Frame>>>>,
+    /// Whose numbers the client's positions are, if it told any.
+    pub since: Option<Epochs>,
     /// The client was there before, and of event topics that are not in `missed` nothing can be told.
     pub was_there: bool,
 }
@@ -39,6 +42,7 @@ impl SubscribeRequest {
             terms,
             snapshot,
             missed: HashMap::new(),
+            since: None,
             was_there: false,
         }
     }
@@ -58,9 +62,9 @@ pub enum Then {
     TellBars { request: Option<Id> },
     /// Subscribes, and brings what was missed. `is_paid`: the client's budget has paid for it.
     Subscribe { wanted: Box<SubscribeRequest>, is_paid: bool },
-    /// The same for who was there for the ticks up to the process-wide number `n`. `appeared` topics were known when it was
+    /// The same for who was there for the ticks up to the `last` one. `appeared` topics were known when it was
     /// asked what was missed, and it may be asked so many times more.
-    Resume { wanted: Box<SubscribeRequest>, n: u64, appeared: u64, tries: u8 },
+    Resume { wanted: Box<SubscribeRequest>, last: Last, appeared: u64, tries: u8 },
     /// Tells what became of a message.
     TellPublished { request: Option<Id> },
     /// Tells who is in a topic.

@@ -24,13 +24,15 @@ pub struct SourceHealth {
     pub pos: u64,
     /// The notice, ready to send.
     pub notice: Rc<Message>,
+    /// When it was last told that its topics have other numbers, on the same count; 0: never.
+    pub epoch_pos: u64,
 }
 
 impl SourceHealth {
     /// Of a source of which nothing was told yet.
     pub fn up(name: &str) -> SourceHealth {
-        let notice = Rc::new(Message::new(b"", 0));
-        SourceHealth { name: name.into(), state: FeedState::Up, pos: 0, notice }
+        let notice = Rc::new(Message::new(b"", Default::default()));
+        SourceHealth { name: name.into(), state: FeedState::Up, pos: 0, notice, epoch_pos: 0 }
     }
 
     /// Keeps a source's new health, and makes its notice to those subscribed in the source.

@@ -1,9 +1,10 @@
 //! What the server tells clients besides ticks and answers: how feeds are ([`health`]), which topics are stale ([`stale`]),
-//! which topics came and went ([`topics`]), and which people came to a declared topic or left it ([`presence`]).
+//! whose numbers topics have ([`epochs`]), which topics came and went ([`topics`]), and which people came to a declared topic or left it ([`presence`]).
 //!
 //! Each file builds the notices of one beat, once for all cohorts that are told the same, as [`Announcement`]s. Each kind also
 //! says, as [`WhenLate`], what a client gets that cannot be told at once.
 
+pub mod epochs;
 pub mod health;
 pub mod presence;
 mod shares;

@@ -63,7 +63,7 @@ impl TopicNotices {
         for (set, cohorts) in reset_shares.sets() {
             let names = set.iter().filter_map(|at| resets.get(*at as usize)).map(|name| &**name);
             for topics in names.collect::<Vec<&str>>().chunks(TOPICS_MAX) {
-                let notice = Notice::Reset { topics: topics.to_vec() };
+                let notice = Notice::reset(topics.to_vec());
                 let to = cohorts.clone();
                 announcements.push(Announcement::new(next_pos(), WhenLate::LoseBacklog, &notice, to));
             }

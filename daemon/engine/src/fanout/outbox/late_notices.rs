@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn notices_that_wait_have_a_bound_and_their_loss_is_told() {
-        let notice = Rc::new(Message::new(&[b'x'; 20_000], 0));
+        let notice = Rc::new(Message::new(&[b'x'; 20_000], Default::default()));
         let mut late = LateNotices::default();
         let people = Rc::new(Subject::People(SlotId::new(0)));
         let topics = Rc::new(Subject::Topics { added: Vec::new(), removed: Vec::new() });

@@ -69,6 +69,9 @@ pub struct Outbox {
     health_pos: u64,
     /// The last push up to which it was told which topics are stale.
     stale_pos: u64,
+    /// The last push up to which it was told whose numbers topics have; and how many of those that have others since then were
+    /// named already.
+    epochs_told: (u64, usize),
     snapshots: Vec<Snapshot>,
     /// Ticks it missed before it subscribed, in order.
     replay: Replay,
@@ -115,6 +118,7 @@ impl Outbox {
             pos,
             health_pos: pos,
             stale_pos: pos,
+            epochs_told: (pos, 0),
             snapshots: Vec::new(),
             replay: Replay::default(),
             backlog: Backlog::new(pos),

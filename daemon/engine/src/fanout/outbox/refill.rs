@@ -9,7 +9,7 @@ use super::{Outbox, Snapshot};
 use crate::fanout::metrics::Counts;
 use crate::fanout::notices::TOPICS_MAX;
 use crate::fanout::notices::health::SourceHealth;
-use crate::fanout::notices::stale;
+use crate::fanout::notices::{epochs, stale};
 use crate::fanout::table::cohorts::{Cohort, Cohorts};
 use crate::fanout::table::ids::SlotId;
 use crate::fanout::table::topics::{Slot, Topics};
@@ -117,6 +117,11 @@ impl Outbox {
             }
         }
         self.health_pos = pos;
+        if health.values().any(|told| told.epoch_pos > self.epochs_told.0) {
+            let known = (topics, cohorts, health);
+            let told = epochs::append_passed(known, cohort, encoder, self.epochs_told, &mut self.bytes);
+            self.epochs_told = told.map_or((pos, 0), |named| (self.epochs_told.0, named));
+        }
         if stale_pos > self.stale_pos {
             let told = stale::append_passed(topics, cohort, encoder, self.stale_pos, &mut self.bytes);
             self.stale_pos = told.unwrap_or(pos);
@@ -181,12 +186,17 @@ impl Outbox {
             if !ahead.has(id, frame.tick().n) {
                 ticks.extend_from_slice(frame.bytes(cohort.encoding, current.encoder));
                 counts.frames += 1;
-                names.push(&*slot.name);
+                // That its ticks have other numbers was told before, and a tick that is not its next one with it.
+                let is_told = slot
+                    .source
+                    .and_then(|id| current.health.get(&id))
+                    .is_some_and(|told| told.epoch_pos > after);
+                names.extend((!is_told).then_some(&*slot.name));
                 self.passed.topics.insert(id);
             }
         }
         if !names.is_empty() {
-            let notice = Notice::Reset { topics: names };
+            let notice = Notice::reset(names);
             event::write(&notice, cohort.encoding, current.encoder, &mut self.bytes);
         }
         self.bytes.extend_from_slice(&ticks);

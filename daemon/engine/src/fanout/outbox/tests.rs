@@ -168,7 +168,7 @@ impl Bench {
                 let names: Vec<String> = (LATEST..TOPICS).map(|at| format!("f.{at}")).collect();
                 let topics = names.iter().map(String::as_str).collect();
                 let notice = Rc::new(tickerd_model::protocol::event::message(
-                    &tickerd_model::protocol::event::Notice::Reset { topics },
+                    &tickerd_model::protocol::event::Notice::reset(topics),
                 ));
                 self.pos += 1;
                 let payload = Payload::Notice(WhenLate::LoseBacklog, notice);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::exchange::beat::{Beat, Stale};
+use crate::fanout::notices::epochs::EpochNotices;
 use crate::fanout::notices::health::SourceHealth;
 use crate::fanout::notices::presence;
 use crate::fanout::notices::stale::StaleNotices;
@@ -28,9 +29,10 @@ impl Shard {
         self.counts.skipped += beat.skipped;
         self.walk.start(self.now);
         let (mut stale, mut came) = (StaleNotices::default(), TopicNotices::default());
+        let mut epochs = EpochNotices::default();
         for change in &beat.changes {
             match change {
-                Change::Opened(source) => self.open_source(source),
+                Change::Opened(source) => self.open_source(source, &mut epochs),
                 Change::Closed(id) => self.close_source(*id),
                 Change::Added(id, topic) => self.add_topic(*id, topic, &mut came),
                 Change::Removed(id) => {
@@ -49,8 +51,9 @@ impl Shard {
         stale.announce(&self.table.topics).into_iter().for_each(|notice| self.announce(notice));
         for topic in &beat.resets {
             let slot = self.table.topics.of_board(*topic).and_then(|id| self.table.topics.slot(id));
-            slot.into_iter().for_each(|slot| came.note_reset(slot));
+            slot.into_iter().filter(|slot| !epochs.has(slot)).for_each(|slot| came.note_reset(slot));
         }
+        self.tell_epochs(epochs);
         let pos = &mut self.pos;
         let announcements = came.announce(|| {
             *pos += 1;
@@ -102,7 +105,12 @@ impl Shard {
     }
 
     /// A source came, or is another: who asked for its topics before has them from now on.
-    fn open_source(&mut self, source: &Arc<Source>) {
+    fn open_source(&mut self, source: &Arc<Source>, epochs: &mut EpochNotices) {
+        // Of one that is new it is taken to be that of `connected`.
+        let before = self.table.topics.sources().of(&source.name).map(|before| &before.group.epoch);
+        if before.map_or(&*self.settings.epoch, |epoch| epoch) != &*source.group.epoch {
+            epochs.note(source.id);
+        }
         for slot in self.table.topics.open(source) {
             self.table.cohorts.regrant(&mut self.table.topics, slot);
         }
@@ -124,6 +132,19 @@ impl Shard {
         for old in gone.iter().rev().skip(CLOSED_MAX) {
             self.health.remove(old);
         }
+    }
+
+    /// Makes due to those subscribed in a source that its topics have other numbers from now on.
+    fn tell_epochs(&mut self, epochs: EpochNotices) {
+        let Shard { table, pos, health, .. } = self;
+        let (notices, sources) = epochs.announce(table, || {
+            *pos += 1;
+            *pos
+        });
+        for id in &sources {
+            health.get_mut(id).into_iter().for_each(|told| told.epoch_pos = *pos);
+        }
+        notices.into_iter().for_each(|notice| self.announce(notice));
     }
 
     fn note_slowest_tier(&mut self) {

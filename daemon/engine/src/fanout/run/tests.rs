@@ -4,6 +4,7 @@ mod access;
 mod bars;
 mod client;
 mod encodings;
+mod epochs;
 mod many;
 mod recovery;
 mod stale;
@@ -64,6 +65,7 @@ fn settings(drain: Duration) -> Settings {
     Settings {
         server: "tickerd/test".into(),
         epoch: "e".into(),
+        node: None,
         deflate: deflate::Settings::default(),
         limits,
         echo_limits: limits,
@@ -87,10 +89,13 @@ impl Bench {
     }
 
     fn with(topics: usize, access: Option<Arc<dyn Judge>>) -> Bench {
+        Bench::of(topics, Settings { access, ..settings(Duration::from_secs(1)) })
+    }
+
+    fn of(topics: usize, settings: Settings) -> Bench {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
         let (uplink, Asked { questions, wants, .. }) = Uplink::new(Arc::new(|| {}));
-        let settings = Settings { access, ..settings(Duration::from_secs(1)) };
         let shard = shard(0, Newest::new(settings), metrics, load, uplink);
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };

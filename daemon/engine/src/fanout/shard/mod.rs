@@ -125,7 +125,7 @@ impl Shard {
             cohorts_told: 0,
             subscriptions_told: Default::default(),
             health: BTreeMap::new(),
-            encoder: Rc::new(Encoder::new(&settings.epoch, settings.deflate)),
+            encoder: Rc::new(settings.encoder()),
             anyone: access::anyone(settings.access.as_deref()),
             revocations_seen: 0,
             walk: Walk::new(settings.pending),
@@ -156,6 +156,9 @@ impl Shard {
         let Some(settings) = self.newest_settings.other_than(&self.settings) else { return };
         self.walk.set_pending(settings.pending);
         self.anyone = access::anyone(settings.access.as_deref());
+        if (&settings.epoch, &settings.node) != (&self.settings.epoch, &self.settings.node) {
+            self.encoder = Rc::new(settings.encoder());
+        }
         self.settings = settings;
     }
 

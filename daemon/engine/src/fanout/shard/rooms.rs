@@ -24,13 +24,14 @@ pub struct Rooms {
     moves: HashMap<(TopicId, Seat), Option<Person>>,
 }
 
-/// How a connection is told apart by people: what `connected` says.
-pub fn told_as(seat: Seat) -> String {
-    // Generations are a shard's own count.
-    format!("{:x}-{:x}", seat.shard, seat.generation)
-}
-
 impl Shard {
+    /// How a connection is told apart by people: what `connected` says. Among several nodes its own comes first.
+    pub fn told_as(&self, seat: Seat) -> String {
+        // Generations are a shard's own count.
+        let here = format!("{:x}-{:x}", seat.shard, seat.generation);
+        self.settings.node.as_deref().map_or_else(|| here.clone(), |node| format!("{node}-{here}"))
+    }
+
     /// Where a connection sits, if it is there.
     pub fn seat(&mut self, id: ConnId) -> Option<Seat> {
         let shard = u32::try_from(self.number).unwrap_or(u32::MAX);
@@ -46,7 +47,7 @@ impl Shard {
             false => conn.name.clone(),
         });
         let info = self.connection(id).and_then(|conn| conn.who.info.clone());
-        Some((seat, Person { conn: told_as(seat).into(), name, info }))
+        Some((seat, Person { conn: self.told_as(seat).into(), name, info }))
     }
 
     /// A connection has said who it is: in the declared topics that it has it goes by that from now on.

@@ -7,6 +7,7 @@ use crate::exchange::ConnId;
 use crate::fanout::connection::request::SubscribeRequest;
 use crate::fanout::table::effort::{Effort, STEPS_PER_LOOK};
 use crate::fanout::table::ids::CohortId;
+use tickerd_model::board::missed::Last;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::event::Failed;
 use tickerd_model::topic::{Pattern, Topic};
@@ -17,7 +18,7 @@ pub enum Costly {
     Subscribe(Box<SubscribeRequest>),
     /// A subscription of an event stream that had all ticks up to the one with this process-wide number. First the pulse is
     /// asked what it missed, and so many times more if topics come meanwhile.
-    Resume(Box<SubscribeRequest>, u64, u8),
+    Resume(Box<SubscribeRequest>, Last, u8),
     Unsubscribe {
         request: Option<Id>,
         names: Vec<String>,

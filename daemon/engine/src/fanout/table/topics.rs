@@ -149,13 +149,15 @@ pub struct Topics {
     spoken: HashMap<SourceId, usize>,
     /// Those that have spoken.
     names: Names,
-    /// How often a topic spoke for the first time.
+    /// How often a topic spoke for the first time, or those of a source got other numbers.
     appeared: u64,
 }
 
 impl Topics {
     /// A source came. Names of its topics that someone asked for while there was none are its own now: those slots.
     pub fn open(&mut self, source: &Arc<Source>) -> Vec<SlotId> {
+        let before = self.sources.get(source.id).map(|before| &before.group.epoch);
+        self.appeared += u64::from(before.is_some_and(|epoch| *epoch != source.group.epoch));
         self.sources.open(source);
         let count = source.tiers.all().len();
         let mut found = Vec::new();
@@ -300,7 +302,8 @@ impl Topics {
         }
     }
 
-    /// How often a topic has spoken for the first time: another number once there is a new one.
+    /// How often a topic has spoken for the first time, or those of a source got other numbers: another number once there is what
+    /// nobody has asked about.
     pub fn appeared(&self) -> u64 {
         self.appeared
     }

@@ -1,6 +1,7 @@
 //! Topics of an earlier run, and what was missed of event topics.
 
 use super::*;
+use crate::board::missed::Last;
 use crate::history::Depth;
 
 fn restored(source: SourceId, topic: &Topic, seqs: std::ops::RangeInclusive<u64>, now_ms: u64) -> Restored {
@@ -108,7 +109,7 @@ fn who_was_there_learns_what_each_event_topic_said() {
     let missed = |board: &Board, n| -> Vec<(String, Option<Vec<u64>>)> {
         let seqs = |frames: &[Arc<Frame>]| frames.iter().map(|frame| frame.tick().seq).collect();
         let wanted = ["f.a", "f.b", "f.state", "f.gone"].into_iter();
-        let missed = board.missed_after(n, wanted).into_iter();
+        let missed = board.missed_after(Last::Number(n), wanted).into_iter();
         missed.map(|(name, frames)| (name.to_owned(), frames.as_deref().map(seqs))).collect()
     };
     let said = |name: &str, seqs: Option<&[u64]>| (name.to_owned(), seqs.map(<[u64]>::to_vec));

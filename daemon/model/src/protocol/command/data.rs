@@ -1,8 +1,11 @@
 //! What stands in the `data` of each command, as it is written. The same types give the schemas that others read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -23,10 +26,49 @@ pub enum Id {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Since {
-    /// Of which history, as `connected` told.
-    pub epoch: String,
+    /// Of which history, as it was told.
+    pub epoch: Epochs,
     /// By exact topic, the number of the last tick it had; 0 is none.
     pub seq: BTreeMap<String, u64>,
+}
+
+/// Whose numbers a client's positions are.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[serde(untagged)]
+pub enum Epochs {
+    /// Of all topics.
+    One(String),
+    /// By exact topic.
+    ByTopic(BTreeMap<String, String>),
+}
+
+impl Epochs {
+    /// That of a topic; none where the client does not say it.
+    pub fn of(&self, topic: &str) -> Option<&str> {
+        match self {
+            Epochs::One(epoch) => Some(epoch),
+            Epochs::ByTopic(epochs) => epochs.get(topic).map(String::as_str),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Epochs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Epochs, D::Error> {
+        struct EpochsVisitor;
+        impl<'de> Visitor<'de> for EpochsVisitor {
+            type Value = Epochs;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or an object of texts")
+            }
+            fn visit_str<E>(self, epoch: &str) -> Result<Epochs, E> {
+                Ok(Epochs::One(epoch.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, epochs: A) -> Result<Epochs, A::Error> {
+                BTreeMap::deserialize(MapAccessDeserializer::new(epochs)).map(Epochs::ByTopic)
+            }
+        }
+        from.deserialize_any(EpochsVisitor)
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]

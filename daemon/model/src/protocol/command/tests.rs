@@ -48,7 +48,10 @@ fn where_a_client_was_is_read() {
     let text = r#"{"event":"subscribe","data":{"topics":["a.b","c"],"rate":"5s","since":{"epoch":"e","seq":{"c":7}}}}"#;
     let Command::Subscribe { terms, since, .. } = parse(text).unwrap().command else { panic!() };
     assert_eq!(terms, Terms { rate: None, mode: Mode::All }, "who was there for every tick wants every tick");
-    assert_eq!(since, Some(Since { epoch: "e".into(), seq: [("c".to_owned(), 7)].into() }));
+    assert_eq!(since, Some(Since { epoch: Epochs::One("e".into()), seq: [("c".to_owned(), 7)].into() }));
+    let text = r#"{"event":"subscribe","data":{"topics":["b","c"],"since":{"epoch":{"c":"e-2-b-1"},"seq":{"b":1,"c":7}}}}"#;
+    let Command::Subscribe { since: Some(since), .. } = parse(text).unwrap().command else { panic!() };
+    assert_eq!(["b", "c"].map(|topic| since.epoch.of(topic)), [None, Some("e-2-b-1")]);
     let history = |text| parse(text).unwrap().command;
     assert_eq!(
         history(r#"{"event":"history","data":{"topic":"a.b"}}"#),
@@ -99,6 +102,24 @@ fn each_mistake_says_what_to_change() {
             400,
             None,
             "not an exact topic",
+        ),
+        (
+            r#"{"event":"subscribe","data":{"topics":["a"],"since":{"epoch":{"b":"e"},"seq":{"a":1}}}}"#,
+            400,
+            None,
+            "since.epoch names \"b\"",
+        ),
+        (
+            r#"{"event":"subscribe","data":{"topics":["a"],"since":{"epoch":{"a":7},"seq":{"a":1}}}}"#,
+            400,
+            None,
+            "since must be a text, not 7",
+        ),
+        (
+            r#"{"event":"subscribe","data":{"topics":["a"],"since":{"epoch":7,"seq":{"a":1}}}}"#,
+            400,
+            None,
+            "since must be a text or an object of texts, not 7",
         ),
         (
             r#"{"event":"subscribe","data":{"topics":["a"],"mode":"latest","since":{"epoch":"e","seq":{}}}}"#,

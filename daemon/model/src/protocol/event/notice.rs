@@ -48,10 +48,15 @@ pub enum Notice<'a> {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         missed: bool,
     },
-    /// Of these topics, had with mode `all`, ticks were passed over; the newest of each follows.
+    /// Of these topics, had with mode `all`, ticks were passed over; the newest of each follows. With `epoch`: another
+    /// server numbers the ticks of `feed` from now on, and `topics` are those of it that the connection has, with any mode.
     Reset {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        feed: Option<&'a str>,
         #[schemars(schema_with = "shape::topics")]
         topics: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch: Option<&'a str>,
     },
     /// The client's token ends soon: send `auth` with a new one, or the connection is closed with 4103.
     AuthExpiring { in_ms: u64 },
@@ -66,6 +71,11 @@ impl<'a> Notice<'a> {
     /// A feed's health as a notice.
     pub fn feed(feed: &'a str, health: &'a Health) -> Notice<'a> {
         Notice::Feed { feed, state: health.state.as_str(), since: health.since, reason: &health.reason }
+    }
+
+    /// Ticks of these topics were passed over.
+    pub fn reset(topics: Vec<&'a str>) -> Notice<'a> {
+        Notice::Reset { feed: None, topics, epoch: None }
     }
 }
 
@@ -102,7 +112,11 @@ mod tests {
             ),
             (Notice::AuthExpiring { in_ms: 30000 }, r#"{"type":"auth_expiring","in_ms":30000}"#),
             (Notice::Revoked { topics: vec!["a.*"] }, r#"{"type":"revoked","topics":["a.*"]}"#),
-            (Notice::Reset { topics: vec!["a.b"] }, r#"{"type":"reset","topics":["a.b"]}"#),
+            (Notice::reset(vec!["a.b"]), r#"{"type":"reset","topics":["a.b"]}"#),
+            (
+                Notice::Reset { feed: Some("a"), topics: vec!["a.b"], epoch: Some("e-2-b-1") },
+                r#"{"type":"reset","feed":"a","topics":["a.b"],"epoch":"e-2-b-1"}"#,
+            ),
         ] {
             let json = format!(r#"{{"event":"notice","data":{data}}}"#);
             assert_eq!(String::from_utf8(text(&notice)).unwrap(), json);

@@ -1,5 +1,6 @@
 //! What answers a command: each carries the `id` that the command had.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -29,6 +30,9 @@ pub struct TopicGrant {
     pub topic: Box<str>,
     /// Snapshot ticks are at most this, live ones above; 0 before the topic's first tick.
     pub seq: u64,
+    /// Whose numbers these are; absent where it is the epoch of `connected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Box<str>>,
     #[schemars(schema_with = "shape::rate")]
     pub rate: String,
     pub mode: Mode,
@@ -55,6 +59,9 @@ pub struct PatternGrant {
     #[schemars(schema_with = "shape::rate")]
     pub rate: Option<String>,
     pub mode: Mode,
+    /// By first segment, whose numbers its topics have, where that is not the epoch of `connected`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub epochs: BTreeMap<Box<str>, Box<str>>,
     /// What may have been meant; absent where there is no doubt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -294,6 +301,7 @@ mod tests {
             topics: vec![TopicGrant {
                 topic: "stocks.AAPL".into(),
                 seq: 48213,
+                epoch: None,
                 rate: "1s".into(),
                 mode: Mode::Latest,
                 recovered: None,
@@ -311,6 +319,19 @@ mod tests {
         says(
             &Subscribed { topics: vec![recovered], ..Subscribed::default() },
             r#"{"event":"subscribed","data":{"topics":[{"topic":"stocks.AAPL","seq":48213,"rate":"1s","mode":"all","recovered":false}],"patterns":[],"failed":[]}}"#,
+        );
+        let elsewhere = TopicGrant { epoch: Some("e-2-b-1".into()), ..subscribed.topics[0].clone() };
+        let pattern = PatternGrant {
+            pattern: "stocks.*".into(),
+            count: 1,
+            rate: None,
+            mode: Mode::Latest,
+            epochs: [("stocks".into(), "e-2-b-1".into())].into(),
+            hint: None,
+        };
+        says(
+            &Subscribed { topics: vec![elsewhere], patterns: vec![pattern], ..Subscribed::default() },
+            r#"{"event":"subscribed","data":{"topics":[{"topic":"stocks.AAPL","seq":48213,"epoch":"e-2-b-1","rate":"1s","mode":"latest"}],"patterns":[{"pattern":"stocks.*","count":1,"mode":"latest","epochs":{"stocks":"e-2-b-1"}}],"failed":[]}}"#,
         );
         let history =
             History { id: Some(Id::Number(8)), topic: "a.b", epoch: "e", values: vec![], truncated: false };

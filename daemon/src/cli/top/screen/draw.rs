@@ -37,6 +37,12 @@ fn status(screen: &Screen) -> Vec<Line<'static>> {
         true => "ready".into(),
         false => "NOT READY".fg(Color::Red).bold(),
     };
+    let wrong: Vec<String> =
+        status.checks.iter().filter(|check| !check.ok).map(|check| printable(&check.name)).collect();
+    let wrong = match wrong.is_empty() {
+        true => Span::default(),
+        false => format!(" but not well: {}", wrong.join(", ")).fg(Color::Yellow),
+    };
     let up = table::span(status.uptime_s * 1_000);
     vec![
         Line::from(vec![
@@ -44,6 +50,7 @@ fn status(screen: &Screen) -> Vec<Line<'static>> {
             Span::from(printable(&status.version)),
             ", ".into(),
             ready,
+            wrong,
             format!(", up {up}, process {}, {}", status.pid, printable(&status.listen.join(" "))).into(),
         ]),
         Line::from(format!(

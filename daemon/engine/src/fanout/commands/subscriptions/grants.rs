@@ -1,5 +1,6 @@
 //! What a subscription was granted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::exchange::ConnId;
@@ -9,12 +10,14 @@ use crate::fanout::shard::Shard;
 use crate::fanout::table::asks::What;
 use crate::fanout::table::edits::HINTS_MAX;
 use crate::fanout::table::ids::CohortId;
+use crate::fanout::table::patterns::Scope;
 use crate::fanout::table::topics::Slot;
 use tickerd_model::access::rights::Verb;
 use tickerd_model::health::FeedState;
 use tickerd_model::protocol::command::Mode;
 use tickerd_model::protocol::event::{PatternGrant, TopicGrant};
 use tickerd_model::protocol::rate;
+use tickerd_model::source::Source;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::{Pattern, first_segment};
 
@@ -75,6 +78,7 @@ impl Shard {
                     topics.push(TopicGrant {
                         topic: slot.name.clone(),
                         seq: slot.newest_at(tier).map_or(0, |frame| frame.tick().seq),
+                        epoch: self.table.topics.source_of(slot).and_then(|source| self.other_epoch(source)),
                         rate: rate::format(self.table.topics.rate(slot, tier)),
                         mode: if tier == Tier::Every { Mode::All } else { Mode::Latest },
                         recovered: None,
@@ -95,12 +99,25 @@ impl Shard {
                         count,
                         rate: terms.rate.map(|rate| rate::format(rate.min(self.slowest(pattern)))),
                         mode: terms.mode,
+                        epochs: self.epochs(scope),
                         hint: (pattern.as_str() == "*").then(|| ONE_SEGMENT.into()),
                     });
                 }
             }
         }
         (topics, patterns)
+    }
+
+    /// The epoch of a source, unless it is that of all.
+    fn other_epoch(&self, source: &Source) -> Option<Box<str>> {
+        let epoch = &source.group.epoch;
+        (**epoch != *self.settings.epoch).then(|| epoch.clone())
+    }
+
+    /// The epochs of the sources that a pattern reaches.
+    fn epochs(&self, scope: &Scope) -> BTreeMap<Box<str>, Box<str>> {
+        let reached = self.table.topics.sources().all().filter(|source| scope.reaches(&source.name));
+        reached.filter_map(|source| Some((source.name.clone(), self.other_epoch(source)?))).collect()
     }
 
     /// The slowest rate at which anything can be had that a pattern matches.

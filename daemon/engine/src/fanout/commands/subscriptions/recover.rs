@@ -6,7 +6,7 @@ use crate::exchange::question::{About, Missed};
 use crate::fanout::connection::request::{SubscribeRequest, Then};
 use crate::fanout::shard::Shard;
 use crate::fanout::shard::turns::Costly;
-use tickerd_model::protocol::command::{Id, Mode, Since, Terms};
+use tickerd_model::protocol::command::{Epochs, Id, Mode, Since, Terms};
 
 /// The terms of one who was there for every tick.
 const EVERY: Terms = Terms { rate: None, mode: Mode::All };
@@ -22,8 +22,10 @@ impl Shard {
         since: Since,
     ) {
         let mut wanted = Box::new(SubscribeRequest::of_command(request, topics, EVERY, snapshot));
-        let is_known = |topic: &String| self.table.topics.sources().epoch_of(topic) == Some(&*since.epoch);
-        let (seqs, other): (Vec<_>, Vec<_>) = since.seq.into_iter().partition(|(topic, _)| is_known(topic));
+        let Since { epoch, seq } = since;
+        let (seqs, other): (Vec<_>, Vec<_>) =
+            seq.into_iter().partition(|(topic, _)| self.has_epoch(topic, &epoch));
+        wanted.since = Some(epoch);
         // Numbers of another history say nothing here.
         wanted.missed = other.into_iter().map(|(topic, _)| (topic, None)).collect();
         match seqs.is_empty() {
@@ -32,6 +34,12 @@ impl Shard {
                 self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wanted, is_paid: false });
             }
         }
+    }
+
+    /// Whether a position in a topic is one of the numbers that it has now.
+    pub fn has_epoch(&self, topic: &str, said: &Epochs) -> bool {
+        let now = self.table.topics.sources().epoch_of(topic);
+        now.is_some() && now == said.of(topic)
     }
 
     /// Subscribes an event stream that was there and of which nothing can be told, since its history was another: that is said

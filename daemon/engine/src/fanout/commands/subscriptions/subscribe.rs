@@ -19,7 +19,15 @@ use tickerd_model::wire::frame::Frame;
 impl Shard {
     /// Subscribes, and says what was granted.
     pub fn subscribe(&mut self, id: ConnId, wanted: SubscribeRequest) {
-        let SubscribeRequest { request, always_told, names, terms, snapshot, missed, was_there } = wanted;
+        let SubscribeRequest { request, always_told, names, terms, snapshot, mut missed, since, was_there } =
+            wanted;
+        if let Some(since) = &since {
+            // Since it was asked for, another node may have begun to number the topics.
+            missed
+                .iter_mut()
+                .filter(|(topic, _)| !self.has_epoch(topic, since))
+                .for_each(|(_, frames)| *frames = None);
+        }
         let (edits, failed) = self.edits_for(id, &names, terms, true);
         let changes = self.edit(id, &edits);
         let cohort = self.cohort_of(id);
@@ -49,7 +57,7 @@ impl Shard {
         stale::append_asked(&self.table.topics, &edits, &changes, (encoding, &self.encoder), &mut bytes);
         for names in resets.chunks(TOPICS_MAX) {
             let topics = names.iter().map(String::as_str).collect();
-            self.write(id, &Notice::Reset { topics }, &mut bytes);
+            self.write(id, &Notice::reset(topics), &mut bytes);
         }
         self.send_reply(id, Reply { bytes, snapshots, replay });
     }

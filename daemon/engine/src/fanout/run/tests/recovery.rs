@@ -5,7 +5,7 @@ use crate::exchange::question::Answer;
 use tickerd_model::board::TopicId;
 
 /// What the pulse does: answers behind all beats.
-async fn answer(bench: &mut Bench) {
+pub async fn answer(bench: &mut Bench) {
     let mut answers: Vec<Answer> = Vec::new();
     while let Ok(question) = bench.questions.try_recv() {
         answers.push(crate::pulse::answers::look_up(&mut bench.board, question));
@@ -13,7 +13,7 @@ async fn answer(bench: &mut Bench) {
     take(&bench.shard, Downlink::Answers(answers)).await;
 }
 
-async fn settle(bench: &Bench, client: &mut Client) -> Vec<String> {
+pub async fn settle(bench: &Bench, client: &mut Client) -> Vec<String> {
     let mut frames = client.read();
     for _ in 0..50 {
         tokio::task::yield_now().await;
@@ -27,7 +27,7 @@ async fn settle(bench: &Bench, client: &mut Client) -> Vec<String> {
     frames
 }
 
-fn kinds(frames: &[String]) -> Vec<String> {
+pub fn kinds(frames: &[String]) -> Vec<String> {
     let event = |frame: &String| {
         let value: serde_json::Value = serde_json::from_str(frame).unwrap();
         match value["event"].as_str().unwrap() {

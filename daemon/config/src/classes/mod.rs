@@ -1,10 +1,13 @@
-//! What a reload does with each key: one table of all of them, and what differs between two configurations.
+//! What a reload does with each key: one table of all of them. Beside it: what differs between two configurations.
 
-use std::collections::HashMap;
+mod changes;
+
 use std::fmt;
 use std::path::Path;
 
-use super::{Auth, Config, Feed, Isolation, Source, Tls, Topic};
+use super::{Auth, Cluster, Config, Feed, Isolation, Login, Source, Tls, Topic};
+
+pub use changes::{Changed, Changes, ListChanges};
 
 /// What it takes for a changed key to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +114,7 @@ static PLAIN: [Key; 37] = keys! {
 };
 
 /// The bars' keys, and those of tables that may be missing.
-static MORE: [Key; 18] = [
+static MORE: [Key; 29] = [
     key("bars.bytes", Class::Restart, |old, new| old.bars.bytes != new.bars.bytes),
     key("bars.keep", Class::Restart, |old, new| old.bars.keep != new.bars.keep),
     key("server.tls", Class::Restart, |old, new| old.server.tls.is_some() != new.server.tls.is_some()),
@@ -130,12 +133,27 @@ static MORE: [Key; 18] = [
     key("auth.issuer", Class::Live, |old, new| auth(old, new, |auth| &auth.issuers)),
     key("auth.query_token", Class::Live, |old, new| auth(old, new, |auth| &auth.query_token)),
     key("auth.token", Class::Live, |old, new| auth(old, new, |auth| &auth.tokens)),
+    key("cluster", Class::Restart, |old, new| old.cluster.is_some() != new.cluster.is_some()),
+    key("cluster.credentials", Class::Restart, |old, new| {
+        cluster(old, new, |cluster| login(cluster, Login::credentials))
+    }),
+    key("cluster.ca", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.ca)),
+    key("cluster.feeds", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.feeds)),
+    key("cluster.join", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.join)),
+    key("cluster.name", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.name)),
+    key("cluster.nats", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.nats)),
+    key("cluster.node", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.node)),
+    key("cluster.password", Class::Restart, |old, new| {
+        cluster(old, new, |cluster| login(cluster, Login::password))
+    }),
+    key("cluster.role", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.role)),
+    key("cluster.user", Class::Restart, |old, new| cluster(old, new, |cluster| login(cluster, Login::user))),
 ];
 
 /// Tables, and keys that are compared with what they stand in.
-static PARTS: [Key; 58] = parts();
+static PARTS: [Key; 64] = parts();
 
-const fn parts() -> [Key; 58] {
+const fn parts() -> [Key; 64] {
     use Class::{Listener, Live, Restart, Source};
     [
         part("auth.certificate.groups", Live),
@@ -168,6 +186,12 @@ const fn parts() -> [Key; 58] {
         part("auth.token.token.sha256", Live),
         part("auth.token.user", Live),
         part("bars", Restart),
+        part("cluster.credentials.credential", Restart),
+        part("cluster.credentials.env", Restart),
+        part("cluster.credentials.file", Restart),
+        part("cluster.password.credential", Restart),
+        part("cluster.password.env", Restart),
+        part("cluster.password.file", Restart),
         part("feed", Source),
         part("history", Restart),
         part("server", Restart),
@@ -208,6 +232,8 @@ pub struct Renews {
     pub source: bool,
 }
 
+/// Who may hold it is for the nodes to settle.
+const NOTHING: Renews = Renews { process: false, source: false };
 const PROCESS: Renews = Renews { process: true, source: false };
 const SOURCE: Renews = Renews { process: false, source: true };
 const BOTH: Renews = Renews { process: true, source: true };
@@ -215,7 +241,7 @@ const BOTH: Renews = Renews { process: true, source: true };
 type FeedKey = (Key, Renews, fn(&Feed, &Feed) -> bool);
 
 /// The keys of a feed.
-static FEED: [FeedKey; 17] = [
+static FEED: [FeedKey; 18] = [
     (part("feed.name", Class::Source), BOTH, |old, new| old.name != new.name),
     (part("feed.plugin", Class::Source), PROCESS, |old, new| old.plugin() != new.plugin()),
     (part("feed.isolation", Class::Source), PROCESS, |old, new| old.isolation() != new.isolation()),
@@ -232,6 +258,7 @@ static FEED: [FeedKey; 17] = [
     (part("feed.bars", Class::Source), SOURCE, |old, new| old.bars != new.bars),
     (part("feed.bars.field", Class::Source), SOURCE, |_, _| false),
     (part("feed.bars.volume", Class::Source), SOURCE, |_, _| false),
+    (part("feed.nodes", Class::Source), NOTHING, |old, new| old.nodes != new.nodes),
     (part("feed.config", Class::Source), PROCESS, |old, new| old.config != new.config),
 ];
 
@@ -252,108 +279,20 @@ pub fn keys() -> impl Iterator<Item = &'static Key> {
     PLAIN.iter().chain(&MORE).chain(&PARTS).chain(feed).chain(topic)
 }
 
-/// A feed or a room in which something changed, as it was and as it is to be.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Changed<T> {
-    pub old: T,
-    pub new: T,
-    /// Which keys differ, such as `feed.interval`.
-    pub keys: Vec<&'static str>,
-    /// Of a room this says nothing.
-    pub renews: Renews,
-}
-
-/// What came, went and changed in a list of feeds or rooms, by name.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListChanges<T> {
-    pub added: Vec<T>,
-    pub removed: Vec<T>,
-    pub changed: Vec<Changed<T>>,
-}
-
-/// What differs between two configurations.
-pub struct Changes {
-    /// Keys that are no feed's and no room's.
-    pub keys: Vec<&'static Key>,
-    pub feeds: ListChanges<Feed>,
-    pub topics: ListChanges<Topic>,
-}
-
-impl Changes {
-    /// From `old` to `new`.
-    pub fn between(old: &Config, new: &Config) -> Changes {
-        let differs = |key: &&Key| key.differs.is_some_and(|differs| differs(old, new));
-        let feed = |old: &Feed, new: &Feed| {
-            let found: Vec<&FeedKey> = FEED.iter().filter(|(.., differs)| differs(old, new)).collect();
-            let mut renews = Renews::default();
-            for (_, one, _) in &found {
-                renews.process |= one.process;
-                renews.source |= one.source;
-            }
-            // Its paths start at another folder.
-            renews.process |= old.base_dir != new.base_dir;
-            (found.into_iter().map(|(key, ..)| key.path).collect(), renews)
-        };
-        let topic = |old: &Topic, new: &Topic| {
-            let found = TOPIC.iter().filter(|(_, differs)| differs(old, new));
-            (found.map(|(key, _)| key.path).collect(), Renews::default())
-        };
-        Changes {
-            keys: keys().filter(differs).collect(),
-            feeds: list(&old.feeds, &new.feeds, |feed| &feed.name, feed),
-            topics: list(&old.topics, &new.topics, |topic| &topic.name, topic),
-        }
-    }
-
-    /// Whether nothing differs.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.feeds.is_empty() && self.topics.is_empty()
-    }
-
-    /// The keys for which a restart is needed.
-    pub fn restart(&self) -> impl Iterator<Item = &'static Key> {
-        self.keys.iter().copied().filter(|key| key.class == Class::Restart)
-    }
-}
-
-impl<T> ListChanges<T> {
-    /// Whether nothing differs.
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
-    }
-}
-
-fn list<T: Clone + PartialEq>(
-    old: &[T],
-    new: &[T],
-    name: impl Fn(&T) -> &str,
-    compare: impl Fn(&T, &T) -> (Vec<&'static str>, Renews),
-) -> ListChanges<T> {
-    let by_name = |list: &[T]| -> HashMap<String, T> {
-        list.iter().map(|one| (name(one).to_owned(), one.clone())).collect()
-    };
-    let (before, after) = (by_name(old), by_name(new));
-    let mut changes = ListChanges { added: Vec::new(), removed: Vec::new(), changed: Vec::new() };
-    changes.removed.extend(old.iter().filter(|one| !after.contains_key(name(one))).cloned());
-    for one in new {
-        match before.get(name(one)) {
-            None => changes.added.push(one.clone()),
-            Some(was) if was == one => {}
-            Some(was) => {
-                let (keys, renews) = compare(was, one);
-                changes.changed.push(Changed { old: was.clone(), new: one.clone(), keys, renews });
-            }
-        }
-    }
-    changes
-}
-
 fn tls<T: PartialEq>(old: &Config, new: &Config, field: fn(&Tls) -> &T) -> bool {
     matches!((&old.server.tls, &new.server.tls), (Some(old), Some(new)) if field(old) != field(new))
 }
 
 fn auth<T: PartialEq>(old: &Config, new: &Config, field: fn(&Auth) -> &T) -> bool {
     matches!((&old.auth, &new.auth), (Some(old), Some(new)) if field(old) != field(new))
+}
+
+fn cluster<'c, T: PartialEq + 'c>(old: &'c Config, new: &'c Config, field: fn(&'c Cluster) -> T) -> bool {
+    matches!((&old.cluster, &new.cluster), (Some(old), Some(new)) if field(old) != field(new))
+}
+
+fn login<'c, T>(cluster: &'c Cluster, part: fn(&'c Login) -> Option<T>) -> Option<T> {
+    cluster.login.as_ref().and_then(part)
 }
 
 impl Feed {

@@ -1,0 +1,347 @@
+//! This daemon as a node of a cluster: how the configuration becomes one, and what it does for the engine's `cluster`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::StartError;
+use super::hello;
+use super::works::{FEEDS_STOP, Works};
+use crate::admin::{Check, Readiness};
+use crate::cluster::{self, Command, Plugins};
+use crate::contract::Said;
+use crate::control;
+use crate::exchange::nodes::PulseSays;
+use crate::exchange::standing::ClusterRows;
+use crate::pulse::{self, Opening};
+use crate::store::SavedTopic;
+use tickerd_cluster::Era;
+use tickerd_cluster::load::About;
+use tickerd_config::{self as config, Config, Login, Role};
+use tickerd_model::access::secret::Secret;
+use tickerd_model::source::{Source, SourceId};
+use tickerd_nats::SignIn;
+use tokio::sync::{mpsc, oneshot};
+
+/// This daemon's part in a cluster, for those who change the configuration.
+pub struct Membership {
+    pub shares: Arc<Shares>,
+    pub handle: cluster::Handle,
+}
+
+impl Membership {
+    /// A feed was added to the configuration, and the pulse knows it.
+    pub fn add(&self, feed: &config::Feed, opening: &Opening) {
+        self.shares.openings().insert(feed.name.clone(), opening.clone());
+        self.command(Command::Open(feed_of(feed, opening, Era::NONE)));
+    }
+
+    /// A feed was removed from it. Its source, if it was known here. Others may go on with it.
+    pub fn remove(&self, feed: &str) -> Option<SourceId> {
+        let id = self.shares.openings().remove(feed)?.source.id;
+        self.command(Command::Close(id));
+        Some(id)
+    }
+
+    /// A feed is configured so from now on. Its numbers stay whose they are.
+    pub fn change(&self, opening: &Opening) {
+        self.shares.openings().insert((*opening.source.name).to_owned(), opening.clone());
+        self.command(Command::Change(opening.source.clone()));
+    }
+
+    fn command(&self, command: Command) {
+        if !self.handle.command(command) {
+            tracing::error!(
+                "the cluster's thread is too busy to hear of a change of the configuration; reload again"
+            );
+        }
+    }
+}
+
+/// The feeds of a cluster, those that run here and those that do not.
+pub struct Shares {
+    works: Weak<Works>,
+    /// By name, as the pulse knows them.
+    openings: Mutex<BTreeMap<String, Opening>>,
+    /// What plugins of this node said of themselves, in JSON.
+    hellos: hello::Hellos,
+}
+
+impl Shares {
+    pub fn new(works: &Arc<Works>, openings: &[Opening], hellos: hello::Hellos) -> Shares {
+        let by_name = openings.iter().map(|opening| ((*opening.source.name).to_owned(), opening.clone()));
+        Shares { works: Arc::downgrade(works), openings: Mutex::new(by_name.collect()), hellos }
+    }
+
+    fn openings(&self) -> MutexGuard<'_, BTreeMap<String, Opening>> {
+        self.openings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opening(&self, feed: &str) -> Option<Opening> {
+        self.openings().get(feed).cloned()
+    }
+}
+
+impl Plugins for Shares {
+    fn begin(&self, feed: &str) {
+        let (Some(works), Some(opening)) = (self.works.upgrade(), self.opening(feed)) else { return };
+        let configured = works.config().feeds.iter().find(|known| known.name == feed).cloned();
+        let started = configured.and_then(|configured| works.starter.start(&configured, &opening));
+        started.into_iter().for_each(|feed| works.feeds.add(feed));
+    }
+
+    fn end(&self, feed: &str, ended: Box<dyn FnOnce() + Send>) {
+        let works = self.works.upgrade();
+        let found = works.as_ref().and_then(|works| works.feeds.find(feed));
+        let (Some(works), Some(found)) = (works, found) else { return ended() };
+        works.feeds.remove(found.id);
+        found.supervisor.stop();
+        let name = feed.to_owned();
+        let ending = std::thread::Builder::new().name("cluster-end".into()).spawn(move || {
+            found.supervisor.join(Instant::now() + FEEDS_STOP);
+            works.starter.rest(&name);
+            ended();
+        });
+        if let Err(error) = ending {
+            tracing::error!(feed, %error, "the end of the feed's plugin cannot be waited for");
+        }
+    }
+
+    fn hear(&self, feed: &str, hello: &str) {
+        let (Some(works), Some(opening)) = (self.works.upgrade(), self.opening(feed)) else { return };
+        let (Ok(said), Some(lane)) = (serde_json::from_str::<Said>(hello), &opening.lane) else { return };
+        works.starter.contract.open(hello::facts_of(&opening.source));
+        // The holder's own log has what is wrong with it.
+        hello::take(feed, said, &works.starter.contract, lane);
+    }
+
+    fn hello(&self, feed: &str) -> Option<Arc<str>> {
+        self.hellos.get(feed)
+    }
+
+    fn open(&self, feed: &str) -> Option<cluster::Feed> {
+        let works = self.works.upgrade()?;
+        let is_taken = works.config().topics.iter().any(|topic| topic.name.split('.').next() == Some(feed));
+        if is_taken {
+            return None;
+        }
+        let opening = works.sources.followed(feed, &works.starter.bare_lane());
+        works.orders.open(opening.clone());
+        let source = opening.source.clone();
+        self.openings().insert(feed.to_owned(), opening);
+        Some(cluster::Feed { source, nodes: None, may_hold: false, stored: Era::NONE, section: 0 })
+    }
+
+    fn change(&self, source: &Arc<Source>) {
+        let (Some(works), Some(opening)) = (self.works.upgrade(), self.opening(&source.name)) else { return };
+        works.orders.change(Opening { source: source.clone(), ..opening });
+    }
+
+    fn source(&self, known: &Arc<Source>, about: &About) -> Source {
+        let interval = Duration::from_millis(about.interval_ms.clamp(INTERVAL_MIN_MS, INTERVAL_MAX_MS));
+        let works = self.works.upgrade();
+        let tiers = works.map_or_else(|| known.tiers.clone(), |works| works.sources.tiers(interval));
+        Source { tiers, always: about.always, ..(**known).clone() }
+    }
+}
+
+const INTERVAL_MIN_MS: u64 = 10;
+const INTERVAL_MAX_MS: u64 = 3_600_000;
+
+/// A node that has a way to the others, or goes on looking for one.
+pub struct Joined {
+    room: cluster::Joined,
+    /// The cluster's, if it could be had.
+    pub epoch: Option<String>,
+    /// How long beats of one instant wait for each other.
+    pub join: Duration,
+}
+
+/// Refuses `[cluster]` where the feature is missing.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    if config.cluster.is_none() || cfg!(feature = "cluster") {
+        return Ok(());
+    }
+    let change = "install tickerd's package, or build it with --features cluster, or delete [cluster]";
+    Err(format!("{}; {change}", super::App::WITHOUT_CLUSTER).into())
+}
+
+/// Connects to the others. `wanted` becomes the cluster's epoch if it has none.
+///
+/// # Errors
+/// A secret or a certificate could not be read.
+pub fn join(section: &config::Cluster, wanted: &str) -> Result<Joined, StartError> {
+    let room = cluster::join(link_of(section), wanted)?;
+    Ok(Joined { epoch: room.epoch.clone(), room, join: section.join })
+}
+
+/// The way to the pulse and back.
+pub fn pulse_of(nodes: pulse::Nodes, says: mpsc::Receiver<PulseSays>) -> cluster::Pulse {
+    cluster::Pulse { order: Box::new(move |order| nodes.order(order)), says }
+}
+
+impl Joined {
+    /// Begins to hold and to follow feeds.
+    pub fn start(
+        self,
+        works: &Arc<Works>,
+        openings: &[Opening],
+        stored: &HashMap<String, Era>,
+        pulse: cluster::Pulse,
+        standing: Arc<cluster::Standing>,
+    ) -> Result<cluster::Running, StartError> {
+        let config = works.config().clone();
+        let Some(section) = &config.cluster else { return Err("there is no [cluster]".into()) };
+        let hellos = works.starter.hellos.clone().unwrap_or_default();
+        let shares = Arc::new(Shares::new(works, openings, hellos));
+        let feeds = feeds_of(&config, openings, stored);
+        let settings = settings_of(&config, section);
+        let running = cluster::start(self.room, settings, feeds, pulse, shares.clone(), standing)?;
+        drop(works.membership.set(Membership { shares, handle: running.handle() }));
+        Ok(running)
+    }
+}
+
+/// The way to the NATS servers. The secret is read anew at each connection.
+fn link_of(section: &config::Cluster) -> tickerd_nats::Settings {
+    let read = |login: &Login| {
+        let login = login.clone();
+        let expose = |secret: Secret| secret.expose().to_owned();
+        tickerd_nats::Secret::new(move || {
+            tickerd_identity::of_node(&login).map(expose).map_err(|error| error.to_string())
+        })
+    };
+    let sign_in = match &section.login {
+        None => SignIn::Nobody,
+        Some(login @ Login::Credentials(_)) => SignIn::Credentials(read(login)),
+        Some(login @ Login::User { user, .. }) => {
+            SignIn::Password { user: user.clone(), password: read(login) }
+        }
+    };
+    tickerd_nats::Settings {
+        servers: section.nats.iter().map(ToString::to_string).collect(),
+        cluster: section.name.clone(),
+        node: section.node.clone(),
+        sign_in,
+        ca: section.ca.clone(),
+        certificate: None,
+    }
+}
+
+/// How this node is configured.
+fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings {
+    cluster::Settings {
+        cluster: section.name.clone(),
+        node: section.node.clone(),
+        is_edge: section.role == Role::Edge,
+        feeds: section.feeds.as_ref().map(|feeds| feeds.iter().cloned().collect()),
+        kept: config.history.bytes / config.feeds.len().max(KEPT_SHARES_MIN),
+        config: config.feeds.iter().map(section_of).fold(0, u64::wrapping_add),
+        version: super::VERSION.into(),
+    }
+}
+
+/// A feed keeps at most this part of what the past may take, for nodes that missed beats.
+const KEPT_SHARES_MIN: usize = 4;
+
+/// The feeds of the configuration, as the engine's `cluster` takes them.
+fn feeds_of(config: &Config, openings: &[Opening], eras: &HashMap<String, Era>) -> Vec<cluster::Feed> {
+    let era = |feed: &config::Feed| eras.get(&feed.name).copied().unwrap_or(Era::NONE);
+    config.feeds.iter().zip(openings).map(|(feed, opening)| feed_of(feed, opening, era(feed))).collect()
+}
+
+fn feed_of(feed: &config::Feed, opening: &Opening, stored: Era) -> cluster::Feed {
+    let nodes = feed.nodes.as_ref().map(|nodes| nodes.iter().map(|node| node.as_str().into()).collect());
+    let section = section_of(feed);
+    cluster::Feed { source: opening.source.clone(), nodes, may_hold: true, stored, section }
+}
+
+/// By first segment, the greatest era of the numbers of an earlier run.
+pub fn greatest_eras(saved: &[SavedTopic]) -> HashMap<String, Era> {
+    let mut eras = HashMap::new();
+    for topic in saved {
+        let first = tickerd_model::topic::first_segment(topic.newest.topic.name()).to_owned();
+        let era = Era::of_seq(topic.newest.seq).unwrap_or(Era::NONE);
+        let known = eras.entry(first).or_insert(era);
+        *known = era.max(*known);
+    }
+    eras
+}
+
+/// What of a feed's section all nodes should have alike. Who may see it sees no value of it.
+fn section_of(feed: &config::Feed) -> u64 {
+    let mut hasher = Fnv::default();
+    feed.name.hash(&mut hasher);
+    feed.interval.hash(&mut hasher);
+    feed.max_age.hash(&mut hasher);
+    feed.topics_max.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The same on all nodes, whatever they were built with.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+/// A node without values is not ready for this long after its start.
+const VALUES_MAX: Duration = Duration::from_secs(10);
+
+/// Adds to the readiness what the cluster has to do with it.
+pub fn judge(rows: &ClusterRows, since_start: Duration, mut readiness: Readiness) -> Readiness {
+    let others = rows.nodes.len().saturating_sub(1);
+    let detail = match (&rows.trouble, rows.connected) {
+        (Some(trouble), _) => format!("degraded: {trouble}"),
+        (None, false) => "degraded: there is no connection to NATS, so this node serves what it has".into(),
+        (None, true) => format!("node {} of {}, {others} others are heard", rows.node, rows.cluster),
+    };
+    readiness.checks.push(Check { name: "cluster".into(), ok: rows.connected, detail });
+    let mut waits = rows.node.is_empty();
+    for row in rows.feeds.iter().filter(|row| row.state != "holds") {
+        let ok = row.holder.is_some() && row.trouble.is_none();
+        let detail = match (&row.trouble, &row.holder) {
+            (Some(trouble), _) => format!("degraded: {trouble}"),
+            (None, Some(holder)) => format!("held by the node {holder}"),
+            (None, None) => "degraded: no node is heard that holds it; its values are old".into(),
+        };
+        waits |= row.beats == 0;
+        readiness.checks.push(Check { name: format!("feed {}", row.feed), ok, detail });
+    }
+    readiness.ready = !waits || since_start > VALUES_MAX;
+    readiness
+}
+
+/// What the operator may command of the cluster, which begins a moment later.
+pub fn commands(
+    standing: &Arc<cluster::Standing>,
+    handle: &Arc<OnceLock<cluster::Handle>>,
+) -> control::Cluster {
+    let (standing, moves, drains) = (standing.clone(), handle.clone(), handle.clone());
+    control::Cluster {
+        rows: Arc::new(move || standing.rows()),
+        hand_over: Arc::new(move |feed, node| {
+            let (done, moving) = oneshot::channel();
+            moves.get()?.command(Command::Move { feed, to: Some(node), done }).then_some(moving)
+        }),
+        drain: Arc::new(move || {
+            let (done, moving) = oneshot::channel();
+            drains.get()?.command(Command::Drain { done }).then_some(moving)
+        }),
+    }
+}

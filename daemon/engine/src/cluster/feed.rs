@@ -1,0 +1,141 @@
+//! One feed, as this node holds or follows it.
+
+use std::sync::Arc;
+
+use super::{Feed, Plugins, Settings};
+use crate::exchange::nodes::Join;
+use tickerd_cluster::load::{About, Health, Load};
+use tickerd_cluster::{Joint, Millis, Node, Part, Root, Settings as PartSettings};
+use tickerd_model::source::{Group, Source};
+
+/// Between a plugin and what is wanted of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plugin {
+    Off,
+    Runs,
+    /// It was told to end. Whether it is wanted again.
+    Ends {
+        again: bool,
+    },
+}
+
+/// A hand-over that has begun: the plugin ends first, then the last beat goes out.
+#[derive(Debug)]
+pub struct Handing {
+    pub to: Node,
+}
+
+pub struct Held {
+    pub feed: Feed,
+    pub part: Part<Arc<Load>>,
+    pub plugin: Plugin,
+    /// The source as the pulse has it now.
+    pub source: Arc<Source>,
+    /// Whose numbers the pulse has.
+    pub root: Option<Root>,
+    /// What the holder said of the feed last.
+    pub about: Option<About>,
+    /// What this node's plugin said of itself, as it was told to others last.
+    pub told_hello: Option<Arc<str>>,
+    pub handing: Option<Handing>,
+    /// The pulse was told that nobody holds it.
+    pub is_absent: bool,
+    /// As its holder said last.
+    pub health: Option<Health>,
+    /// A whole board was asked for, since what came could not be applied.
+    pub broken: Option<String>,
+    /// When the holder's last beat was sent, by its clock, and how much later it came, by this one's.
+    pub lag_ms: u64,
+}
+
+impl Held {
+    pub fn new(feed: Feed, settings: &Settings, me: &Node, now: Millis) -> Held {
+        let part = Part::new(
+            PartSettings {
+                feed: (*feed.source.name).into(),
+                me: me.clone(),
+                nodes: feed.nodes.clone(),
+                may_hold: feed.may_hold && !settings.is_edge,
+                past: None,
+                stored: feed.stored,
+                kept: settings.kept,
+                weigh,
+            },
+            now,
+        );
+        Held {
+            source: feed.source.clone(),
+            feed,
+            part,
+            plugin: Plugin::Off,
+            root: None,
+            about: None,
+            told_hello: None,
+            handing: None,
+            is_absent: false,
+            health: None,
+            broken: None,
+            lag_ms: 0,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.feed.source.name
+    }
+
+    /// Adds to what the pulse says of this node's own feed what only the plugin and the configuration say.
+    pub fn dress(&mut self, load: &mut Load, plugins: &dyn Plugins) {
+        let hello = plugins.hello(self.name());
+        let is_new = hello.is_some() && hello != self.told_hello;
+        if load.about.is_none() && is_new && load.whole.is_none() {
+            load.about.clone_from(&self.about);
+        }
+        let Some(about) = &mut load.about else { return };
+        about.hello = hello.as_deref().unwrap_or_default().into();
+        about.section = self.feed.section;
+        if self.part.holds().is_some() {
+            self.about = Some(about.clone());
+            self.told_hello = hello;
+        }
+    }
+
+    /// The source with that root's epoch; none if it is the same as before.
+    pub fn with_root(&mut self, root: &Root, described: Option<Source>) -> Option<Arc<Source>> {
+        let is_same = self.root.as_ref() == Some(root);
+        if is_same && described.is_none() {
+            return None;
+        }
+        let group = if is_same {
+            self.source.group.clone()
+        } else {
+            Arc::new(Group { epoch: epoch_of(root).into() })
+        };
+        self.root = Some(root.clone());
+        let source = described.unwrap_or_else(|| (*self.source).clone());
+        self.source = Arc::new(Source { group, ..source });
+        Some(self.source.clone())
+    }
+}
+
+/// Names whose numbers a topic has. No other root has the same.
+pub fn epoch_of(Root { era, node }: &Root) -> String {
+    format!("{era}-{}-{:x}", node.name, node.life)
+}
+
+pub fn join_of(joint: Joint, root: &Root) -> Join {
+    match joint {
+        Joint::Next => Join::Next,
+        Joint::Begins => Join::Begins { floor: root.era.floor() },
+        Joint::Whole => Join::Whole,
+    }
+}
+
+/// About the bytes that a load takes in memory.
+fn weigh(load: &Arc<Load>) -> usize {
+    const TICK: usize = 120;
+    let ticks = load.ticks.iter().map(|tick| TICK + tick.value.len());
+    let whole = load.whole.iter().flatten();
+    let past =
+        whole.flat_map(|topic| topic.past.iter().chain(&topic.newest)).map(|tick| TICK + tick.value.len());
+    TICK + ticks.chain(past).sum::<usize>()
+}

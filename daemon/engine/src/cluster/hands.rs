@@ -1,0 +1,274 @@
+//! Plugins that start and end, and feeds that go from one node to another.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::feed::{Handing, Plugin};
+use super::node::{Back, Node};
+use super::{Command, DRAIN_MAX, Feed};
+use crate::exchange::nodes::{Join, NodeOrder};
+use tickerd_cluster::load::Load;
+use tickerd_cluster::wire::{Message, Move};
+use tickerd_cluster::{Millis, Node as Name};
+use tickerd_model::source::{Source, SourceId};
+
+/// A feed that goes to another node is there within this time, or the command failed.
+const MOVE_MAX: Millis = 40_000;
+/// A holder is not missed before this node has listened for so long.
+const LISTENED_MIN: Millis = 2_500;
+
+type Done = oneshot::Sender<Result<String, String>>;
+
+/// A command that waits for feeds to be elsewhere.
+pub struct Moving {
+    /// Of all that this node holds, if none is named.
+    feed: Option<Arc<str>>,
+    to: Option<String>,
+    since: Millis,
+    done: Done,
+}
+
+impl Node {
+    pub(super) fn start_plugin(&mut self, feed: &Arc<str>) {
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        match held.plugin {
+            Plugin::Off => {
+                held.plugin = Plugin::Runs;
+                self.plugins.begin(feed);
+            }
+            Plugin::Ends { .. } => held.plugin = Plugin::Ends { again: true },
+            Plugin::Runs => {}
+        }
+    }
+
+    pub(super) fn end_plugin(&mut self, feed: &Arc<str>) {
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        match held.plugin {
+            Plugin::Runs => {
+                held.plugin = Plugin::Ends { again: false };
+                let (back, of) = (self.back.clone(), feed.clone());
+                // It comes from another thread, which may wait a moment.
+                let ended = move || drop(back.blocking_send(Back::Ended { feed: of }));
+                self.plugins.end(feed, Box::new(ended));
+            }
+            Plugin::Ends { .. } => held.plugin = Plugin::Ends { again: false },
+            Plugin::Off => {}
+        }
+    }
+
+    pub(super) fn plugin_ended(&mut self, feed: &Arc<str>) {
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        let again = held.plugin == Plugin::Ends { again: true };
+        held.plugin = Plugin::Off;
+        if held.handing.is_some() {
+            let source = held.source.id;
+            (self.order)(NodeOrder::Last { source });
+        } else if again && held.part.holds().is_some() {
+            self.start_plugin(feed);
+        }
+    }
+
+    /// Begins to hand a feed over that this node holds. Its plugin ends first, then its last beat names the other.
+    fn hand_over(&mut self, feed: &Arc<str>, to: Name) {
+        let Some(held) = self.feeds.get_mut(feed).filter(|held| held.handing.is_none()) else { return };
+        tracing::info!(feed = &**feed, to = &*to.name, "this node hands the feed over");
+        held.handing = Some(Handing { to });
+        match held.plugin {
+            Plugin::Off => self.plugin_ended(feed),
+            Plugin::Runs | Plugin::Ends { .. } => self.end_plugin(feed),
+        }
+    }
+
+    pub(super) fn heard_move(&mut self, feed: &Arc<str>, to: &str) {
+        let now = self.now();
+        let Some(held) = self.feeds.get(feed).filter(|held| held.part.holds().is_some()) else { return };
+        match held.part.heir(Some(to), now) {
+            Some(heir) => self.hand_over(feed, heir),
+            None => tracing::warn!(
+                feed = &**feed,
+                to,
+                "the feed is to be held by a node that is not heard, or may not hold it"
+            ),
+        }
+    }
+
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Move { feed, to, done } => self.obey_move(feed.into(), to, done),
+            Command::Drain { done } => self.drain(done),
+            Command::Open(feed) => self.open(feed),
+            Command::Change(source) => self.change(&source),
+            Command::Close(source) => self.close(source),
+        }
+    }
+
+    fn obey_move(&mut self, feed: Arc<str>, to: Option<String>, done: Done) {
+        let now = self.now();
+        let begun = self.begin_move(&feed, to.as_deref(), now);
+        match begun {
+            Ok(to) => self.moves.push(Moving { feed: Some(feed), to: Some(to), since: now, done }),
+            Err(why) => drop(done.send(Err(why))),
+        }
+    }
+
+    fn begin_move(&mut self, feed: &Arc<str>, to: Option<&str>, now: Millis) -> Result<String, String> {
+        let Some(held) = self.feeds.get(feed) else {
+            let known: Vec<&str> = self.feeds.keys().map(|name| &**name).collect();
+            return Err(format!("there is no feed {feed:?}; the feeds are: {}", known.join(", ")));
+        };
+        let is_here = held.part.holds().is_some();
+        let to_me = to == Some(&*self.me.name);
+        if is_here && to_me {
+            return Err("this node holds it already".into());
+        }
+        if is_here {
+            let Some(heir) = held.part.heir(to, now) else {
+                return Err(match to {
+                    Some(to) => format!("the node {to:?} is not heard, or may not hold this feed"),
+                    None => "no other node is heard that may hold this feed".into(),
+                });
+            };
+            let name = heir.name.to_string();
+            self.hand_over(feed, heir);
+            return Ok(name);
+        }
+        let Some(holder) = held.part.holder(now).cloned() else {
+            return Err("no node holds it now; it is taken as soon as one may".into());
+        };
+        let Some(to) = to else {
+            return Err(format!("the node {:?} holds it; name the node that is to hold it", &*holder.name));
+        };
+        if *holder.name == *to {
+            return Err(format!("the node {to:?} holds it already"));
+        }
+        self.send("move", feed, &Message::Move(Move { feed: (**feed).into(), to: to.into() }));
+        Ok(to.to_owned())
+    }
+
+    fn drain(&mut self, done: Done) {
+        let now = self.now();
+        self.is_draining = true;
+        let mut held = Vec::new();
+        for (name, feed) in &mut self.feeds {
+            feed.part.set_may_hold(false);
+            if feed.part.holds().is_some() {
+                held.push((name.clone(), feed.part.heir(None, now)));
+            }
+        }
+        for (feed, heir) in held {
+            match heir {
+                Some(heir) => self.hand_over(&feed, heir),
+                None => tracing::warn!(feed = &*feed, "no other node is heard that may hold the feed"),
+            }
+        }
+        self.moves.push(Moving { feed: None, to: None, since: now, done });
+        self.look_at_moves(now);
+    }
+
+    /// Answers commands whose feeds are where they are wanted, or are not in time.
+    pub(super) fn look_at_moves(&mut self, now: Millis) {
+        for at in (0..self.moves.len()).rev() {
+            let Some(moving) = self.moves.get(at) else { continue };
+            let outcome = match &moving.feed {
+                Some(feed) => self.outcome_of_move(feed, moving, now),
+                None => self.outcome_of_drain(moving, now),
+            };
+            if let Some(outcome) = outcome {
+                drop(self.moves.swap_remove(at).done.send(outcome));
+            }
+        }
+    }
+
+    fn outcome_of_move(
+        &self,
+        feed: &Arc<str>,
+        moving: &Moving,
+        now: Millis,
+    ) -> Option<Result<String, String>> {
+        let held = self.feeds.get(feed)?;
+        let holder = match held.part.holds() {
+            Some(_) => Some(&self.me),
+            None => held.part.holder(now),
+        };
+        let to = moving.to.as_deref();
+        match holder.filter(|holder| to == Some(&*holder.name)) {
+            Some(holder) => Some(Ok(format!("the node {} holds {feed} now", holder.name))),
+            None if now.saturating_sub(moving.since) > MOVE_MAX => {
+                let who = holder.map_or("no node".to_owned(), |holder| format!("the node {}", holder.name));
+                Some(Err(format!(
+                    "{who} holds it after {} s; the logs of the nodes say why",
+                    MOVE_MAX / 1_000
+                )))
+            }
+            None => None,
+        }
+    }
+
+    fn outcome_of_drain(&self, moving: &Moving, now: Millis) -> Option<Result<String, String>> {
+        let held = || self.feeds.values().filter(|held| held.part.holds().is_some());
+        let waits = held().any(|held| held.handing.is_some());
+        let is_late = u128::from(now.saturating_sub(moving.since)) > DRAIN_MAX.as_millis();
+        if waits && !is_late {
+            return None;
+        }
+        let left: Vec<&str> = held().map(|held| held.name()).collect();
+        Some(match left.is_empty() {
+            true => Ok("this node holds no feed, and takes none until it is started anew".into()),
+            false => Err(format!("nobody has taken: {}; this node still holds them", left.join(", "))),
+        })
+    }
+
+    /// Of what this node follows, its holder says how it is.
+    fn change(&mut self, source: &Arc<Source>) {
+        let Some(held) = self.ids.get(&source.id).and_then(|name| self.feeds.get_mut(name)) else { return };
+        held.feed.source = source.clone();
+        if held.part.holds().is_some() {
+            held.source = Arc::new(Source { group: held.source.group.clone(), ..(**source).clone() });
+            self.plugins.change(&held.source);
+        }
+    }
+
+    fn close(&mut self, source: SourceId) {
+        let Some(name) = self.ids.remove(&source) else { return };
+        if let Some(mut held) = self.feeds.remove(&name) {
+            held.part.set_may_hold(false);
+        }
+    }
+
+    /// Tells the pulse when nobody holds a feed, and when somebody does again.
+    pub(super) fn look_for_holder(&mut self, feed: &Arc<str>, now: Millis) {
+        let is_connected = self.link.is_connected();
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        let is_absent = held.part.holds().is_none() && held.part.holder(now).is_none();
+        if is_absent == held.is_absent || now < LISTENED_MIN {
+            return;
+        }
+        held.is_absent = is_absent;
+        let source = held.source.id;
+        if is_absent {
+            let reason = match is_connected {
+                true => "no node of the cluster holds it",
+                false => "there is no connection to the cluster's NATS",
+            };
+            return (self.order)(NodeOrder::Absent { source, reason: reason.into() });
+        }
+        if let Some(health) = held.health.clone().filter(|_| held.part.holds().is_none()) {
+            let load = Arc::new(Load { health: Some(health), ..Load::default() });
+            (self.order)(NodeOrder::Accept { id: source, source: None, load, join: Join::Next });
+        }
+    }
+
+    /// A feed of another node that this one has no section of.
+    pub(super) fn heard_of(&mut self, feed: &Arc<str>) {
+        let is_followed = self.settings.feeds.as_ref().is_none_or(|feeds| feeds.contains(&**feed));
+        if self.feeds.contains_key(feed) || !is_followed || self.feeds.len() >= FEEDS_MAX {
+            return;
+        }
+        let opened: Option<Feed> = self.plugins.open(feed);
+        opened.into_iter().for_each(|opened| self.open(opened));
+    }
+}
+
+/// Feeds that this node follows at most.
+const FEEDS_MAX: usize = 1_024;

@@ -1,0 +1,102 @@
+//! What other nodes say, and what this one says to them.
+
+use std::sync::Arc;
+
+use super::node::{BOARDS_MAX, Node, Waits};
+use super::said::Heard;
+use crate::exchange::nodes::NodeOrder;
+use tickerd_cluster::load::Load;
+use tickerd_cluster::wire::{Ask, Heartbeat, Message, Reply, Said, Seen, Tell, Wrong};
+use tickerd_cluster::{Answer, Millis, Node as Name};
+use tickerd_process::clock::now_unix_ms;
+
+impl Node {
+    pub(super) fn hear(&mut self, packet: &[u8]) {
+        let now = self.now();
+        let Heard { from, message } = match self.mouth.hear(packet, now) {
+            Ok(Some(heard)) => heard,
+            Ok(None) => return,
+            Err(wrong) => return self.misheard(&wrong),
+        };
+        if from == self.me {
+            return;
+        }
+        match message {
+            Message::Heartbeat(says) => self.heard_heartbeat(&from, says, now),
+            Message::Beat(Said { feed, beat }) => self.with(&feed.into(), |held| {
+                held.lag_ms = now_unix_ms().saturating_sub(beat.load.ts);
+                held.part.hear(beat, now);
+            }),
+            Message::Tell(Tell { feed, era }) => self.with(&feed.into(), |held| held.part.told(era, now)),
+            Message::Ask(Ask { feed, after, root }) => {
+                let feed: Arc<str> = feed.into();
+                let Some(held) = self.feeds.get(&feed) else { return };
+                match held.part.after(after.as_ref(), root.as_ref()) {
+                    Some(beats) => self.answer(&feed, &from, Answer::Beats(beats)),
+                    None => self.ask_board(feed, from),
+                }
+            }
+            Message::Answer(Reply { feed, answer }) => {
+                self.with(&feed.into(), |held| held.part.answered(&from, answer, now));
+            }
+            Message::Move(wanted) => self.heard_move(&wanted.feed.into(), &wanted.to),
+            Message::Publish(_) | Message::Published(_) => {}
+        }
+    }
+
+    /// What cannot be read is counted. A feed of a node that speaks a newer version is not followed by guesses.
+    fn misheard(&mut self, wrong: &Wrong) {
+        self.standing.count_refused(wrong);
+        let now = self.now();
+        let Wrong::Newer { node, .. } = wrong else { return };
+        for held in self.feeds.values_mut() {
+            if held.part.holder(now).is_some_and(|holder| holder.name == *node) {
+                held.broken = Some(wrong.to_string());
+            }
+        }
+    }
+
+    fn heard_heartbeat(&mut self, from: &Name, says: Heartbeat, now: Millis) {
+        if from.name == self.me.name {
+            self.standing.count_twin();
+        }
+        for seen in says.feeds.clone() {
+            let feed: Arc<str> = seen.feed.clone().into();
+            if seen.claim.is_some() {
+                self.heard_of(&feed);
+            }
+            let heartbeat = seen.heartbeat(from.clone());
+            self.with(&feed, |held| held.part.heard(&heartbeat, now));
+        }
+        self.note_node(from, says);
+    }
+
+    pub(super) fn say_heartbeat(&mut self, now: Millis) {
+        let feeds = self.feeds.iter().map(|(name, held)| Seen::new(name, held.part.heartbeat(now))).collect();
+        let heartbeat = Heartbeat {
+            version: self.settings.version.as_str().into(),
+            is_edge: self.settings.is_edge,
+            ts: now_unix_ms(),
+            config: self.settings.config,
+            feeds,
+        };
+        let me = self.me.name.clone();
+        self.send("node", &me, &Message::Heartbeat(heartbeat));
+    }
+
+    /// The whole board of a feed, as the pulse has it, for another node.
+    fn ask_board(&mut self, feed: Arc<str>, node: Name) {
+        let is_asked = self.boards.values().any(|waits| waits.feed == feed && waits.node == node);
+        let Some(held) = self.feeds.get(&feed).filter(|_| !is_asked && self.boards.len() < BOARDS_MAX) else {
+            return;
+        };
+        self.boards_made += 1;
+        let (source, ask) = (held.source.id, self.boards_made);
+        self.boards.insert(ask, Waits { feed, node });
+        (self.order)(NodeOrder::Whole { source, ask });
+    }
+
+    pub(super) fn answer(&mut self, feed: &str, to: &Name, answer: Answer<Arc<Load>>) {
+        self.send("answer", &to.name, &Message::Answer(Reply { feed: feed.into(), answer }));
+    }
+}

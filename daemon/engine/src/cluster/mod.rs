@@ -1,0 +1,228 @@
+//! This node among others: it holds some feeds and follows the rest.
+//!
+//! One thread, `cluster`, with a runtime of its own. It has for each feed a [`tickerd_cluster::Part`], which decides by pure rules, and
+//! does what the parts say: it reads and swaps records, sends beats, asks for what is missing, and starts and stops plugins. The
+//! pulse numbers what this node holds and applies what others say; see [`crate::exchange::nodes`].
+//!
+//! - `node` is the loop: what comes in, and when.
+//! - `hearing` is what other nodes say; `hands` is how feeds go from one node to another.
+//! - `feed` is what it knows of one feed.
+//! - `records` are the keys that all nodes share.
+//! - `said` reads and writes what nodes send.
+//! - `standing` is what people are told.
+
+mod feed;
+mod hands;
+mod hearing;
+mod node;
+mod records;
+mod said;
+mod standing;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tickerd_nats::{Events, Link};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::exchange::nodes::{NodeOrder, PulseSays};
+use tickerd_cluster::Era;
+use tickerd_model::source::{Source, SourceId};
+
+pub use self::standing::Standing;
+
+/// Commands that wait.
+const COMMANDS_MAX: usize = 64;
+/// When this node ends, others get this long to take over what it holds.
+pub const DRAIN_MAX: Duration = Duration::from_secs(3);
+
+/// How long the start waits for the cluster's epoch, and between two tries.
+const EPOCH_MAX: Duration = Duration::from_secs(3);
+const EPOCH_AGAIN: Duration = Duration::from_millis(100);
+
+/// How this node is configured.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The cluster's name, in every subject.
+    pub cluster: String,
+    /// This node's.
+    pub node: String,
+    /// It never holds a feed.
+    pub is_edge: bool,
+    /// The feeds that it follows; `None`: all.
+    pub feeds: Option<BTreeSet<String>>,
+    /// Bytes of beats that are kept for nodes that missed some, of each feed.
+    pub kept: usize,
+    /// The hash of what all nodes should have alike.
+    pub config: u64,
+    pub version: String,
+}
+
+/// A feed that this node may hold, or follows.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// As the pulse knows it.
+    pub source: Arc<Source>,
+    /// Who may hold it; `None`: every node.
+    pub nodes: Option<Vec<Arc<str>>>,
+    /// This node has a section of it, and is no edge.
+    pub may_hold: bool,
+    /// The greatest era of any number that an earlier run left.
+    pub stored: Era,
+    /// The hash of its section; 0: there is none.
+    pub section: u64,
+}
+
+/// What the composition root does for this room. No call waits.
+pub trait Plugins: Send + Sync {
+    /// Starts the feed's plugin.
+    fn begin(&self, feed: &str);
+    /// Ends it. `ended` is called once nothing of it runs any more, also if nothing did.
+    fn end(&self, feed: &str, ended: Box<dyn FnOnce() + Send>);
+    /// What the plugin of the holder says of itself and its events, in JSON.
+    fn hear(&self, feed: &str, hello: &str);
+    /// What this node's own plugin said of itself, in JSON; none until it has.
+    fn hello(&self, feed: &str) -> Option<Arc<str>>;
+    /// A feed of another node comes, of which this one has no section. The pulse knows the source soon.
+    fn open(&self, feed: &str) -> Option<Feed>;
+    /// A source is so from now on. The pulse is to know.
+    fn change(&self, source: &Arc<Source>);
+    /// A source as a holder describes it.
+    fn source(&self, known: &Arc<Source>, about: &tickerd_cluster::load::About) -> Source;
+}
+
+/// The way to the pulse and back.
+pub struct Pulse {
+    /// Waits while too much waits.
+    pub order: Box<dyn Fn(NodeOrder) + Send>,
+    pub says: mpsc::Receiver<PulseSays>,
+}
+
+/// What people ask of this node.
+#[derive(Debug)]
+pub enum Command {
+    /// The feed is to be held by another node; `None`: by the first of the others.
+    Move { feed: String, to: Option<String>, done: oneshot::Sender<Result<String, String>> },
+    /// All that this node holds is to be held by others, and it takes nothing more.
+    Drain { done: oneshot::Sender<Result<String, String>> },
+    /// A feed was added to the configuration.
+    Open(Feed),
+    /// A feed is configured so from now on.
+    Change(Arc<Source>),
+    /// A feed was removed from it.
+    Close(SourceId),
+}
+
+/// Asks the loop, from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    standing: Arc<Standing>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("cluster::Handle").finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    /// Whether there was room for it.
+    pub fn command(&self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// How it stands, as of the last half second.
+    pub fn standing(&self) -> &Arc<Standing> {
+        &self.standing
+    }
+}
+
+/// The running thread.
+pub struct Running {
+    handle: Handle,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Hands over what this node holds, for at most [`DRAIN_MAX`].
+    pub fn drain(&self) {
+        let (done, drained) = oneshot::channel();
+        if self.handle.command(Command::Drain { done }) {
+            drop(drained.blocking_recv());
+        }
+    }
+
+    /// Ends the thread.
+    pub fn stop(self) {
+        let _ = self.stop.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of the cluster ended in a panic");
+        }
+    }
+}
+
+/// A node that has a way to the others, or goes on looking for one.
+pub struct Joined {
+    runtime: Runtime,
+    link: Link,
+    events: Events,
+    /// The cluster's, if the record could be had.
+    pub epoch: Option<String>,
+}
+
+/// Connects, and looks for the cluster's epoch for at most [`EPOCH_MAX`]. It is `wanted` if there is none yet. Where no server is
+/// there, this node goes on without, and connects later.
+///
+/// # Errors
+/// The runtime could not be made, or a file that the connection needs could not be read.
+pub fn join(link: tickerd_nats::Settings, wanted: &str) -> io::Result<Joined> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (link, events) = runtime.block_on(Link::connect(link)).map_err(io::Error::other)?;
+    let epoch = runtime.block_on(async {
+        let found = async {
+            loop {
+                match records::epoch(&link, wanted).await {
+                    Some(epoch) => return epoch,
+                    None => tokio::time::sleep(EPOCH_AGAIN).await,
+                }
+            }
+        };
+        tokio::time::timeout(EPOCH_MAX, found).await.ok()
+    });
+    Ok(Joined { runtime, link, events, epoch })
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// The thread could not be made.
+pub fn start(
+    Joined { runtime, link, events, epoch }: Joined,
+    settings: Settings,
+    feeds: Vec<Feed>,
+    Pulse { order, says }: Pulse,
+    plugins: Arc<dyn Plugins>,
+    standing: Arc<Standing>,
+) -> io::Result<Running> {
+    let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
+    let (stop, stopped) = oneshot::channel();
+    let handle = Handle { commands, standing: standing.clone() };
+    let thread = std::thread::Builder::new().name("cluster".into()).spawn(move || {
+        runtime.block_on(async {
+            let node = node::Node::new(settings, feeds, epoch, (link, order), plugins, standing);
+            node.run(events, says, commanded, stopped).await;
+        });
+    })?;
+    Ok(Running { handle, stop, thread })
+}

@@ -1,0 +1,396 @@
+//! The loop: what comes from other nodes, from the pulse, from the record and from people, one after the other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use super::feed::{Held, epoch_of, join_of};
+use super::said::Mouth;
+use super::standing::{NodeSeen, Standing};
+use super::{Command, Feed, Plugins, Settings};
+use crate::exchange::nodes::{NodeOrder, PulseSays, Reign};
+use tickerd_cluster::load::Load;
+use tickerd_cluster::wire::{Ask, Message, Said, Tell};
+use tickerd_cluster::{Act, Beat, Found, Joint, Millis, Node as Name};
+use tickerd_model::source::SourceId;
+use tickerd_nats::{Event, Events, Link};
+
+/// Between two looks at the time.
+const LOOK: Duration = Duration::from_millis(50);
+/// Looks between two heartbeats: 500 ms.
+const HEARTBEAT_LOOKS: u64 = 10;
+/// Heartbeats between two looks at the records of what this node holds.
+const RECORD_HEARTBEATS: u64 = 10;
+/// Results of tasks that wait.
+pub const RESULTS_MAX: usize = 1_024;
+/// Packets that wait to be sent.
+const OUT_MAX: usize = 1_024;
+/// Whole boards that are being made for others at once.
+pub(super) const BOARDS_MAX: usize = 256;
+
+/// What a task of the loop brings back.
+#[derive(Debug)]
+pub enum Back {
+    Found {
+        feed: Arc<str>,
+        found: Option<Found>,
+    },
+    Swapped {
+        feed: Arc<str>,
+        done: bool,
+    },
+    /// The plugin of that feed has ended.
+    Ended {
+        feed: Arc<str>,
+    },
+}
+
+/// Who waits for a whole board, and of which feed.
+pub(super) struct Waits {
+    pub feed: Arc<str>,
+    pub node: Name,
+}
+
+pub struct Node {
+    pub(super) me: Name,
+    pub(super) settings: Settings,
+    pub(super) link: Link,
+    pub(super) feeds: BTreeMap<Arc<str>, Held>,
+    pub(super) ids: BTreeMap<SourceId, Arc<str>>,
+    pub(super) order: Box<dyn Fn(NodeOrder) + Send>,
+    pub(super) plugins: Arc<dyn Plugins>,
+    pub(super) back: mpsc::Sender<Back>,
+    results: Option<mpsc::Receiver<Back>>,
+    /// What waits to be sent.
+    out: mpsc::Sender<(String, Bytes)>,
+    pub(super) mouth: Mouth,
+    pub(super) standing: Arc<Standing>,
+    pub(super) nodes: BTreeMap<Name, NodeSeen>,
+    pub(super) is_draining: bool,
+    pub(super) moves: Vec<super::hands::Moving>,
+    pub(super) epoch: Option<String>,
+    pub(super) boards: BTreeMap<u64, Waits>,
+    pub(super) boards_made: u64,
+    looks: u64,
+    started: Instant,
+}
+
+impl Node {
+    pub fn new(
+        settings: Settings,
+        feeds: Vec<Feed>,
+        epoch: Option<String>,
+        (link, order): (Link, Box<dyn Fn(NodeOrder) + Send>),
+        plugins: Arc<dyn Plugins>,
+        standing: Arc<Standing>,
+    ) -> Node {
+        let me = Name { name: settings.node.as_str().into(), life: rand::random() };
+        let (back, results) = mpsc::channel(RESULTS_MAX);
+        let mouth = Mouth::new(&settings.cluster, &me);
+        let (out, mut waiting) = mpsc::channel::<(String, Bytes)>(OUT_MAX);
+        let by = link.clone();
+        tokio::spawn(async move {
+            while let Some((subject, packet)) = waiting.recv().await {
+                by.publish(subject, packet).await;
+            }
+        });
+        let mut node = Node {
+            me,
+            settings,
+            link,
+            feeds: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            order,
+            plugins,
+            back,
+            results: Some(results),
+            out,
+            mouth,
+            standing,
+            nodes: BTreeMap::new(),
+            is_draining: false,
+            moves: Vec::new(),
+            epoch,
+            boards: BTreeMap::new(),
+            boards_made: 0,
+            looks: 0,
+            started: Instant::now(),
+        };
+        feeds.into_iter().for_each(|feed| node.open(feed));
+        node
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub async fn run(
+        mut self,
+        mut events: Events,
+        mut pulse: mpsc::Receiver<PulseSays>,
+        mut commands: mpsc::Receiver<Command>,
+        mut stop: oneshot::Receiver<()>,
+    ) {
+        let Some(mut results) = self.results.take() else { return };
+        let mut heard = match self.link.subscribe(&self.mouth.subjects(self.settings.feeds.as_ref())).await {
+            Ok(heard) => heard,
+            Err(error) => return tracing::error!(%error, "the cluster cannot be listened to"),
+        };
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                _ = &mut stop => return,
+                event = events.next() => match event {
+                    Some(event) => self.happened(&event),
+                    None => return,
+                },
+                message = heard.next() => match message {
+                    Some(message) => self.hear(&message.bytes),
+                    None => return,
+                },
+                Some(says) = pulse.recv() => self.said(says),
+                Some(back) = results.recv() => self.came_back(back),
+                Some(command) = commands.recv() => self.obey(command),
+                _ = looks.tick() => self.look(),
+            }
+        }
+    }
+
+    /// A feed comes.
+    pub(super) fn open(&mut self, feed: Feed) {
+        let name: Arc<str> = (*feed.source.name).into();
+        let is_followed = self.settings.feeds.as_ref().is_none_or(|feeds| feeds.contains(&*name));
+        if !is_followed || self.feeds.contains_key(&name) {
+            return;
+        }
+        let held = Held::new(feed, &self.settings, &self.me, self.now());
+        self.ids.insert(held.feed.source.id, name.clone());
+        self.feeds.insert(name.clone(), held);
+        self.read_record(&name);
+    }
+
+    fn happened(&mut self, event: &Event) {
+        let now = self.now();
+        match event {
+            Event::Connected => {
+                tracing::info!(
+                    cluster = self.settings.cluster,
+                    node = self.settings.node,
+                    "connected to NATS"
+                );
+                self.feeds.values_mut().for_each(|held| held.part.was_deaf(now));
+                let names: Vec<_> = self.feeds.keys().cloned().collect();
+                names.iter().for_each(|name| self.read_record(name));
+            }
+            Event::Disconnected => {
+                tracing::warn!("the connection to NATS is lost: this node serves what it has")
+            }
+            Event::SlowConsumer => self.standing.count_overrun(),
+            Event::Refused(what) => tracing::error!("NATS refuses: {what}"),
+        }
+    }
+
+    /// Does something to a feed, and then what follows from that.
+    pub(super) fn with(&mut self, feed: &Arc<str>, act: impl FnOnce(&mut Held)) {
+        if let Some(held) = self.feeds.get_mut(feed) {
+            act(held);
+            self.settle(feed);
+        }
+    }
+
+    fn said(&mut self, says: PulseSays) {
+        let now = self.now();
+        match says {
+            PulseSays::Beat { source, era, load, is_last, greatest_seq } => {
+                let Some(feed) = self.ids.get(&source).cloned() else { return };
+                self.beat(&feed, era, load, is_last, greatest_seq);
+            }
+            PulseSays::Whole { source, ask, mut load } => {
+                let Some(waits) = self.boards.remove(&ask) else { return };
+                let Some(held) = self.feeds.get_mut(&waits.feed).filter(|held| held.source.id == source)
+                else {
+                    return;
+                };
+                held.dress(&mut load, &*self.plugins);
+                if let Some(answer) = held.part.whole(Arc::new(load)) {
+                    self.answer(&waits.feed, &waits.node, answer);
+                }
+            }
+            PulseSays::Lost { source, era } => {
+                let Some(feed) = self.ids.get(&source).cloned() else { return };
+                tracing::warn!(
+                    feed = &*feed,
+                    "this node cannot send beats as fast as they come, so the feed begins anew"
+                );
+                self.standing.count_overrun();
+                self.with(&feed, |held| {
+                    if let Some(mine) = held.part.holds().filter(|mine| mine.number() == era) {
+                        held.part.told(mine, now);
+                    }
+                });
+            }
+            PulseSays::Broken { source, why, dropped: _ } => {
+                let Some(feed) = self.ids.get(&source).cloned() else { return };
+                tracing::warn!(
+                    feed = &*feed,
+                    "what its holder says cannot be applied, so all of it is asked for: {why}"
+                );
+                self.with(&feed, |held| {
+                    held.broken = Some(why);
+                    held.part.lose(now);
+                });
+            }
+        }
+    }
+
+    /// A load of a feed that this node holds goes out as a beat.
+    fn beat(&mut self, feed: &Arc<str>, era: u64, mut load: Load, is_last: bool, greatest_seq: u64) {
+        let now = self.now();
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        // Of a reign that is over: those numbers are nobody's.
+        if held.part.holds().map(|mine| mine.number()) != Some(era) {
+            return;
+        }
+        held.dress(&mut load, &*self.plugins);
+        let handing = held.handing.take_if(|_| is_last);
+        let beat = match handing {
+            Some(handing) => held.part.hand_over(Arc::new(load), handing.to, now),
+            None => held.part.beat(Arc::new(load), now),
+        };
+        if let Some(beat) = beat {
+            held.part.reached(greatest_seq, now);
+            self.standing.count_sent();
+            self.send("beat", feed, &Message::Beat(Said { feed: (**feed).into(), beat }));
+        }
+        self.settle(feed);
+    }
+
+    fn came_back(&mut self, back: Back) {
+        let now = self.now();
+        match back {
+            Back::Found { feed, found } => self.with(&feed, |held| {
+                held.part.read(found, now);
+            }),
+            Back::Swapped { feed, done } => self.with(&feed, |held| held.part.swapped(done, now)),
+            Back::Ended { feed } => self.plugin_ended(&feed),
+        }
+    }
+
+    fn look(&mut self) {
+        let now = self.now();
+        self.looks += 1;
+        self.look_at_moves(now);
+        let names: Vec<_> = self.feeds.keys().cloned().collect();
+        for name in names {
+            self.with(&name, |held| held.part.look(now));
+            self.look_for_holder(&name, now);
+        }
+        if self.looks.is_multiple_of(HEARTBEAT_LOOKS) {
+            self.say_heartbeat(now);
+            self.tell_standing(now);
+        }
+        if self.looks.is_multiple_of(HEARTBEAT_LOOKS * RECORD_HEARTBEATS) {
+            self.mend_records();
+        }
+    }
+
+    /// Applies what can be applied, and does what is to be done.
+    pub(super) fn settle(&mut self, feed: &Arc<str>) {
+        let now = self.now();
+        while let Some((beat, joint)) = self.feeds.get_mut(feed).and_then(|held| held.part.next(now)) {
+            self.apply(feed, &beat, joint);
+        }
+        let acts = self.feeds.get_mut(feed).map(|held| held.part.acts()).unwrap_or_default();
+        for act in acts {
+            self.act(feed, act);
+        }
+    }
+
+    fn apply(&mut self, feed: &Arc<str>, beat: &Beat<Arc<Load>>, joint: Joint) {
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        self.standing.count_received(joint, held.lag_ms);
+        let mut described = None;
+        if let Some(about) = &beat.load.about
+            && held.about.as_ref() != Some(about)
+        {
+            if held.about.as_ref().is_none_or(|before| before.hello != about.hello) && !about.hello.is_empty()
+            {
+                self.plugins.hear(feed, &about.hello);
+            }
+            described = Some(self.plugins.source(&held.source, about));
+            held.about = Some(about.clone());
+        }
+        let root = &beat.head.root;
+        let source = held.with_root(root, described);
+        held.is_absent = false;
+        if beat.load.health.is_some() {
+            held.health.clone_from(&beat.load.health);
+        }
+        if joint != Joint::Next {
+            held.broken = None;
+        }
+        (self.order)(NodeOrder::Accept {
+            id: held.source.id,
+            source,
+            load: beat.load.clone(),
+            join: join_of(joint, root),
+        });
+    }
+
+    fn act(&mut self, feed: &Arc<str>, act: Act) {
+        match act {
+            Act::Read => self.read_record(feed),
+            Act::Swap { revision, record } => self.swap_record(feed, revision, &record),
+            Act::Begin { floor } => self.begin(feed, floor),
+            Act::End => self.end(feed),
+            Act::Ask { node, after, root } => {
+                self.standing.count_asked();
+                self.send("ask", &node.name, &Message::Ask(Ask { feed: (**feed).into(), after, root }));
+            }
+            Act::Tell { era } => {
+                self.send("tell", feed, &Message::Tell(Tell { feed: (**feed).into(), era }));
+            }
+        }
+    }
+
+    /// This node holds the feed from now on.
+    fn begin(&mut self, feed: &Arc<str>, floor: u64) {
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        let (Some(era), Some((root, whole))) = (held.part.holds(), held.part.numbers()) else { return };
+        tracing::info!(
+            feed = &**feed,
+            era = era.number(),
+            numbers = epoch_of(&root),
+            "this node holds the feed"
+        );
+        held.with_root(&root, None);
+        held.is_absent = false;
+        (held.about, held.told_hello) = (None, None);
+        let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
+        (self.order)(NodeOrder::Hold { source, reign });
+        self.start_plugin(feed);
+    }
+
+    fn end(&mut self, feed: &Arc<str>) {
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        tracing::info!(feed = &**feed, "this node does not hold the feed any more");
+        held.handing = None;
+        (self.order)(NodeOrder::Yield { source: held.source.id });
+        self.end_plugin(feed);
+    }
+
+    pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {
+        let (subject, packets) = self.mouth.say(what, of, message);
+        for packet in packets {
+            // What is lost is a hole in the beats, for which others ask.
+            if self.out.try_send((subject.clone(), packet.into())).is_err() {
+                self.standing.count_overrun();
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! How this node stands among the others: for the operator, readiness and metrics.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use super::feed::{Held, epoch_of};
+use super::node::Node;
+use crate::exchange::standing::{ClusterRows, HeldRow, NodeRow};
+use tickerd_cluster::wire::{Heartbeat, Wrong};
+use tickerd_cluster::{Joint, Millis, Node as Name};
+use tickerd_process::clock::now_unix_ms;
+
+/// A node that was not heard for this long is not listed.
+const FORGET: Millis = 60_000;
+/// Nodes that are listed at most.
+const NODES_MAX: usize = 1_024;
+
+/// What a node said of itself last.
+#[derive(Debug, Clone)]
+pub struct NodeSeen {
+    pub heard: Millis,
+    pub says: Heartbeat,
+    /// How far its clock is ahead of this node's.
+    pub clock_ms: i64,
+}
+
+#[derive(Debug)]
+pub struct Standing {
+    rows: Mutex<ClusterRows>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Metrics {
+    sent: IntCounter,
+    received: IntCounterVec,
+    asks: IntCounter,
+    refused: IntCounterVec,
+    connected: IntGauge,
+    nodes: IntGauge,
+    holder: IntGaugeVec,
+    era: IntGaugeVec,
+    holes: IntGaugeVec,
+    fenced: IntGaugeVec,
+    lag: Histogram,
+}
+
+impl Standing {
+    /// # Errors
+    /// A metric of that name is registered already.
+    pub fn new(registry: &Registry) -> prometheus::Result<Standing> {
+        let opts = |name: &str, help: &str| Opts::new(format!("tickerd_cluster_{name}"), help);
+        let by = |name: &str, help: &str, label: &str| IntCounterVec::new(opts(name, help), &[label]);
+        let of_feed = |name: &str, help: &str| IntGaugeVec::new(opts(name, help), &["feed"]);
+        let lag = HistogramOpts::from(opts(
+            "lag_seconds",
+            "From a holder's beat, by its clock, to here, by this one's.",
+        ))
+        .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0]);
+        let metrics = Metrics {
+            sent: IntCounter::with_opts(opts("beats_sent_total", "Beats of feeds that this node holds."))?,
+            received: by(
+                "beats_received_total",
+                "Beats of other nodes that were applied, by how they joined.",
+                "join",
+            )?,
+            asks: IntCounter::with_opts(opts(
+                "asks_total",
+                "Times that this node asked a holder for beats it missed.",
+            ))?,
+            refused: by("messages_refused_total", "What other nodes sent and this one did not use.", "why")?,
+            connected: IntGauge::with_opts(opts("connected", "Whether there is a connection to NATS."))?,
+            nodes: IntGauge::with_opts(opts("nodes", "Nodes that are heard, this one included."))?,
+            holder: of_feed("holder", "Whether this node holds the feed.")?,
+            era: of_feed("era", "The era of the feed's last beat.")?,
+            holes: of_feed("holes_total", "Beats that were missing when a later one came.")?,
+            fenced: of_feed("fenced_total", "Beats of a holder that is not followed any more.")?,
+            lag: Histogram::with_opts(lag)?,
+        };
+        for join in ["next", "begins", "whole"] {
+            metrics.received.with_label_values(&[join]);
+        }
+        for why in ["garbage", "newer", "overrun", "twin"] {
+            metrics.refused.with_label_values(&[why]);
+        }
+        let Metrics { sent, received, asks, refused, connected, nodes, holder, era, holes, fenced, lag } =
+            &metrics;
+        registry.register(Box::new(sent.clone()))?;
+        registry.register(Box::new(received.clone()))?;
+        registry.register(Box::new(asks.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
+        registry.register(Box::new(connected.clone()))?;
+        registry.register(Box::new(nodes.clone()))?;
+        registry.register(Box::new(lag.clone()))?;
+        for gauge in [holder, era, holes, fenced] {
+            registry.register(Box::new(gauge.clone()))?;
+        }
+        Ok(Standing { rows: Mutex::default(), metrics })
+    }
+
+    /// As of the last half second.
+    pub fn rows(&self) -> ClusterRows {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ClusterRows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn count_sent(&self) {
+        self.metrics.sent.inc();
+    }
+
+    pub(super) fn count_received(&self, joint: Joint, lag_ms: u64) {
+        let join = match joint {
+            Joint::Next => "next",
+            Joint::Begins => "begins",
+            Joint::Whole => "whole",
+        };
+        self.metrics.received.with_label_values(&[join]).inc();
+        if joint == Joint::Next {
+            self.metrics.lag.observe(lag_ms as f64 / 1_000.0);
+        }
+    }
+
+    pub(super) fn count_asked(&self) {
+        self.metrics.asks.inc();
+    }
+
+    pub(super) fn count_refused(&self, wrong: &Wrong) {
+        let why = match wrong {
+            Wrong::Broken { .. } => "garbage",
+            Wrong::Newer { .. } => "newer",
+        };
+        self.metrics.refused.with_label_values(&[why]).inc();
+        tracing::warn!("{wrong}");
+    }
+
+    pub(super) fn count_overrun(&self) {
+        self.metrics.refused.with_label_values(&["overrun"]).inc();
+    }
+
+    /// Another process has this node's name.
+    pub(super) fn count_twin(&self) {
+        self.metrics.refused.with_label_values(&["twin"]).inc();
+        tracing::error!(
+            "another process of this cluster has the same node name; give each node its own ([cluster] node)"
+        );
+    }
+
+    fn set(&self, rows: ClusterRows) {
+        let Metrics { connected, nodes, holder, era, holes, fenced, .. } = &self.metrics;
+        connected.set(i64::from(rows.connected));
+        nodes.set(whole(rows.nodes.len() as u64));
+        for row in &rows.feeds {
+            let feed = &[row.feed.as_str()];
+            holder.with_label_values(feed).set(i64::from(row.state == HOLDS));
+            era.with_label_values(feed).set(whole(row.era));
+            holes.with_label_values(feed).set(whole(row.holes));
+            fenced.with_label_values(feed).set(whole(row.fenced));
+        }
+        *self.lock() = rows;
+    }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Node {
+    pub(super) fn note_node(&mut self, from: &Name, says: Heartbeat) {
+        let now = self.now();
+        self.nodes.retain(|name, seen| {
+            let is_before = name.name == from.name && name != from;
+            !is_before && now.saturating_sub(seen.heard) < FORGET
+        });
+        if self.nodes.len() < NODES_MAX || self.nodes.contains_key(from) {
+            let clock_ms = whole(says.ts) - whole(now_unix_ms());
+            self.nodes.insert(from.clone(), NodeSeen { heard: now, says, clock_ms });
+        }
+    }
+
+    /// For the operator, readiness and metrics.
+    pub(super) fn tell_standing(&self, now: Millis) {
+        let is_live = |seen: &&NodeSeen| now.saturating_sub(seen.heard) < FORGET;
+        let others = self.nodes.iter().filter(|(_, seen)| is_live(seen)).map(|(name, seen)| NodeRow {
+            node: name.name.to_string(),
+            life: format!("{:x}", name.life),
+            version: seen.says.version.to_string(),
+            role: role(seen.says.is_edge),
+            heard_ms: Some(now.saturating_sub(seen.heard)),
+            clock_ms: Some(seen.clock_ms),
+            config_differs: seen.says.config != self.settings.config
+                && !seen.says.is_edge
+                && !self.settings.is_edge,
+        });
+        let me = NodeRow {
+            node: self.settings.node.clone(),
+            life: format!("{:x}", self.me.life),
+            version: self.settings.version.clone(),
+            role: role(self.settings.is_edge),
+            ..NodeRow::default()
+        };
+        let mut nodes: Vec<NodeRow> = others.chain([me]).collect();
+        nodes.sort_by(|one, two| one.node.cmp(&two.node));
+        self.standing.set(ClusterRows {
+            cluster: self.settings.cluster.clone(),
+            node: self.settings.node.clone(),
+            role: role(self.settings.is_edge),
+            epoch: self.epoch.clone().unwrap_or_default(),
+            draining: self.is_draining,
+            connected: self.link.is_connected(),
+            trouble: self.link.trouble(),
+            nodes,
+            feeds: self.feeds.values().map(|held| self.row(held, now)).collect(),
+        });
+    }
+
+    fn row(&self, held: &Held, now: Millis) -> HeldRow {
+        let counts = held.part.counts();
+        let at = held.part.at();
+        let is_mine = held.part.holds().is_some();
+        let holder = if is_mine { Some(&self.me) } else { held.part.holder(now) };
+        let state = match (is_mine, holder, &held.broken) {
+            (true, ..) => HOLDS,
+            (_, _, Some(_)) => "broken",
+            (_, None, _) => "stale",
+            (_, Some(_), None) => "follows",
+        };
+        HeldRow {
+            feed: held.name().to_owned(),
+            holder: holder.map(|holder| holder.name.to_string()),
+            state: state.into(),
+            trouble: held.broken.clone(),
+            era: held.part.holds().or(at.map(|(at, _)| at.era)).map_or(0, |era| era.number()),
+            root: held.root.as_ref().map(epoch_of).unwrap_or_default(),
+            beats: at.map_or(0, |(at, _)| at.number),
+            lag_ms: (!is_mine && at.is_some()).then_some(held.lag_ms),
+            holes: counts.holes,
+            fenced: counts.fenced,
+        }
+    }
+}
+
+const HOLDS: &str = "holds";
+
+fn role(is_edge: bool) -> String {
+    if is_edge { "edge" } else { "node" }.into()
+}

@@ -1,0 +1,16 @@
+//! Several nodes over real NATS servers. Needs `cargo build --workspace`, and nats-server, which `make test-tools` installs.
+//!
+//! - `nats`: the way to the servers and the records, without a daemon.
+//! - `nodes` starts daemons as one cluster; `checker` has a client on each, which fails at what PROTOCOL.md does not allow.
+//! - `alone`: a daemon without a cluster.
+//! - `holders`, `servers`, `input` and `crowd`: what may happen to a cluster, each with what must come of it.
+#![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
+
+mod alone;
+mod checker;
+mod crowd;
+mod holders;
+mod input;
+mod nats;
+mod nodes;
+mod servers;
