@@ -212,20 +212,17 @@ impl App {
         let asker = fanout.asker(pulse_asker);
         let standing =
             joined.as_ref().map(|_| crate::cluster::Standing::new(&registry)).transpose()?.map(Arc::new);
-        let (stands, started) = (standing.clone(), Instant::now());
-        let (judged, renewal) = (feeds.clone(), server.renewal());
-        let (certificate, issuers) = (renewal.clone(), keeper.clone());
-        let (scraped, asked_record) = (record.clone(), record.clone());
-        let readiness: Arc<dyn Fn() -> _ + Send + Sync> = Arc::new(move || {
-            let certificate = certificate.as_ref().map(|renewal| renewal.standing());
-            let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
-            let readiness = readiness::judge(&judged.all(), store.as_deref(), certificate, issuers);
-            let readiness = readiness.with(asked_record.check());
-            match &stands {
-                Some(standing) => cluster::judge(&standing.rows(), started.elapsed(), readiness),
-                None => readiness,
-            }
-        });
+        let (renewal, scraped) = (server.renewal(), record.clone());
+        let looked_at = readiness::Parts {
+            feeds: feeds.clone(),
+            store,
+            renewal: renewal.clone(),
+            keeper: keeper.clone(),
+            record: record.clone(),
+            cluster: standing.clone(),
+            started: Instant::now(),
+        };
+        let readiness: Arc<dyn Fn() -> _ + Send + Sync> = Arc::new(move || looked_at.judge());
         let announced = Arc::new(AtomicBool::new(false));
         let parts = reloader::Parts {
             file,
