@@ -21,7 +21,8 @@ zsh=${ZSH_COMPLETIONS:-share/zsh/site-functions}
 # What is read by those who install it, where the front page links to it.
 docs="README.md CHANGELOG.md LICENSE daemon/PROTOCOL.md dashboards/README.md dashboards/python/README.md feeds/README.md
   plugins-sdk/README.md systemd/README.md systemd/codes.md systemd/tickerd.toml systemd/tickerd.socket
-  systemd/nginx.conf.example systemd/haproxy.cfg.example
+  systemd/nginx.conf.example systemd/haproxy.cfg.example systemd/cluster.md
+  systemd/nats/server.conf systemd/nats/accounts.conf systemd/nats/tls.conf
   $(ls THIRD-PARTY.gz 2>/dev/null || true)
   $(find plugins-sdk/kinds dashboards/grafana dashboards/prometheus dashboards/examples -type f ! -name '*.pyc' ! -name .gitignore 2>/dev/null | sort)"
 

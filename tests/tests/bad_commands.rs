@@ -97,12 +97,13 @@ fn large(key: &str) -> Vec<Value> {
         "since" => vec![
             json!({"epoch": "e", "seq": {"s.a": 18_446_744_073_709_551_616.0}}),
             json!({"epoch": "e", "seq": {"x".repeat(60_000): 1}}),
+            json!({"epoch": {"x".repeat(60_000): "e"}, "seq": {"s.a": 1}}),
         ],
         "topic" => vec![json!("x".repeat(65)), json!("s.".repeat(81)), json!("é".repeat(20_000))],
         "value" => vec![json!("x".repeat(50_000))],
         "to" => vec![
             json!(format!("user:{}", "x".repeat(129))),
-            json!(format!("conn:{}", "x".repeat(65))),
+            json!(format!("conn:{}", "x".repeat(83))),
             json!("é".repeat(20_000)),
         ],
         "limit" => vec![json!(4_294_967_296_u64)],

@@ -94,6 +94,7 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
         ("usr/lib/systemd/system/tickerd.service", 0o644),
         ("usr/lib/systemd/system/tickerd.socket", 0o644),
         ("usr/share/doc/tickerd/systemd/nginx.conf.example", 0o644),
+        ("usr/share/doc/tickerd/systemd/nats/accounts.conf", 0o644),
         ("usr/share/doc/tickerd/systemd/haproxy.cfg.example", 0o644),
         ("usr/lib/sysusers.d/tickerd.conf", 0o644),
         ("usr/lib/tmpfiles.d/tickerd.conf", 0o644),

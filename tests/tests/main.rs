@@ -54,6 +54,7 @@ mod limits;
 mod logs;
 mod marks;
 mod metrics;
+mod nats_accounts;
 mod observability;
 mod openapi;
 mod page;

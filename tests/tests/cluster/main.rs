@@ -5,6 +5,7 @@
 //! - `alone`: a daemon without a cluster.
 //! - `rooms`: messages and people of several nodes.
 //! - `holders`, `servers`, `input` and `crowd`: what may happen to a cluster, each with what must come of it.
+//! - `metrics`: what operators see.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod alone;
@@ -12,6 +13,7 @@ mod checker;
 mod crowd;
 mod holders;
 mod input;
+mod metrics;
 mod nats;
 mod nodes;
 mod rooms;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::Bytes;
 use super::fields;
-use super::{read, write};
+use super::msgpack::{read, write};
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
 use crate::load::{Load, Turnover};

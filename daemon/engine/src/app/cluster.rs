@@ -5,16 +5,14 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::StartError;
 use super::hello;
 use super::sources::by_first;
+use super::words::{StartError, VERSION, WITHOUT_CLUSTER};
 use super::works::{FEEDS_STOP, Works};
-use crate::admin::{Check, Readiness};
 use crate::cluster::{self, Command, Plugins};
 use crate::contract::Said;
 use crate::control;
 use crate::exchange::nodes::PulseSays;
-use crate::exchange::standing::ClusterRows;
 use crate::pulse::{self, Opening};
 use crate::store::SavedTopic;
 use tickerd_cluster::Era;
@@ -184,7 +182,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
         return Ok(());
     }
     let change = "install tickerd's package, or build it with --features cluster, or delete [cluster]";
-    Err(format!("{}; {change}", super::App::WITHOUT_CLUSTER).into())
+    Err(format!("{}; {change}", WITHOUT_CLUSTER).into())
 }
 
 /// Connects to the others. `wanted` becomes the cluster's epoch if it has none.
@@ -259,7 +257,7 @@ fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings 
         feeds: section.feeds.as_ref().map(|feeds| feeds.iter().cloned().collect()),
         kept: config.history.bytes / shares.max(KEPT_SHARES_MIN),
         config: config.feeds.iter().map(section_of).fold(0, u64::wrapping_add),
-        version: super::VERSION.into(),
+        version: VERSION.into(),
     }
 }
 
@@ -337,33 +335,6 @@ impl Hasher for Fnv {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
-}
-
-/// A node without values is not ready for this long after its start.
-const VALUES_MAX: Duration = Duration::from_secs(10);
-
-/// Adds to the readiness what the cluster has to do with it.
-pub fn judge(rows: &ClusterRows, since_start: Duration, mut readiness: Readiness) -> Readiness {
-    let others = rows.nodes.len().saturating_sub(1);
-    let detail = match (&rows.trouble, rows.connected) {
-        (Some(trouble), _) => format!("degraded: {trouble}"),
-        (None, false) => "degraded: there is no connection to NATS, so this node serves what it has".into(),
-        (None, true) => format!("node {} of {}, {others} others are heard", rows.node, rows.cluster),
-    };
-    readiness.checks.push(Check { name: "cluster".into(), ok: rows.connected, detail });
-    let mut waits = rows.node.is_empty();
-    for row in rows.feeds.iter().filter(|row| row.state != "holds") {
-        let ok = row.holder.is_some() && row.trouble.is_none();
-        let detail = match (&row.trouble, &row.holder) {
-            (Some(trouble), _) => format!("degraded: {trouble}"),
-            (None, Some(holder)) => format!("held by the node {holder}"),
-            (None, None) => "degraded: no node is heard that holds it; its values are old".into(),
-        };
-        waits |= row.beats == 0;
-        readiness.checks.push(Check { name: format!("feed {}", row.feed), ok, detail });
-    }
-    readiness.ready = !waits || since_start > VALUES_MAX;
-    readiness
 }
 
 /// What the operator may command of the cluster, which begins a moment later.

@@ -177,6 +177,8 @@ impl Node {
     fn happened(&mut self, event: &Event) {
         let now = self.now();
         match event {
+            // It may have been lost since.
+            Event::Connected if !self.link.is_connected() => {}
             Event::Connected => {
                 tracing::info!(
                     cluster = self.settings.cluster,
@@ -380,6 +382,7 @@ impl Node {
         let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
         (self.order)(NodeOrder::Hold { source, reign });
         self.start_plugin(feed);
+        self.tell_standing(self.now());
     }
 
     fn end(&mut self, feed: &Arc<str>) {
@@ -388,5 +391,6 @@ impl Node {
         held.handing = None;
         (self.order)(NodeOrder::Yield { source: held.source.id });
         self.end_plugin(feed);
+        self.tell_standing(self.now());
     }
 }

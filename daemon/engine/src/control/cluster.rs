@@ -41,7 +41,12 @@ pub(super) async fn hand_over(
     feed: String,
     node: String,
 ) -> Result<Answer, String> {
-    moved((cluster.ok_or(ALONE)?.hand_over)(feed, node)).await
+    let cluster = cluster.ok_or(ALONE)?;
+    // NATS would not pass it on.
+    if (cluster.rows)().role == "edge" {
+        return Err("this node is an edge, which moves no feed; ask another node".to_owned());
+    }
+    moved((cluster.hand_over)(feed, node)).await
 }
 
 /// Moves all feeds that this node holds.
@@ -99,6 +104,8 @@ mod tests {
         let refused = |cluster, command| obey(Some(cluster), command).error.unwrap();
         assert_eq!(refused(node(), hand_over("nope")), "there is no feed nope");
         assert_eq!(refused(node(), Command::ClusterDrain {}), "tickerd is stopping");
+        let edge = Cluster { rows: Arc::new(|| ClusterRows { role: "edge".into(), ..prod() }), ..node() };
+        assert!(refused(edge, hand_over("a")).contains("ask another node"));
         let busy = Cluster { drain: Arc::new(|| None), ..node() };
         assert!(refused(busy, Command::ClusterDrain {}).contains("try again"));
     }

@@ -7,6 +7,7 @@ mod round;
 
 use std::sync::Arc;
 
+use super::msgpack::write;
 use super::*;
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::Pulse;
-use super::words;
+use super::{Part, Role, words};
 use crate::exchange::beat::Stale;
 use crate::exchange::nodes::{Join, NodeOrder, PulseSays, WAITING_MAX};
 use tickerd_cluster::load::{About, Change, Load};
@@ -240,5 +240,27 @@ impl Pulse {
         let max_age =
             self.sources.get(&id).and_then(|followed| followed.lane.as_ref()?.freshness().max_age());
         self.take_aged(Stale { since: now_unix_ms(), max_age_ms: words::age_ms(max_age) });
+    }
+
+    /// Whether a window is open for which some feed is still to come.
+    pub(super) fn is_joining(&self) -> bool {
+        let Some((nodes, window)) =
+            self.nodes.as_ref().and_then(|nodes| Some((nodes, nodes.window.as_ref()?)))
+        else {
+            return false;
+        };
+        let is_due = |id: &SourceId| {
+            let interval = self.sources.get(id).and_then(|followed| followed.source.tiers.all().first());
+            let interval = interval.map_or(0, |interval| interval.as_millis() as u64);
+            interval > 0 && window.ts % interval == 0
+        };
+        let is_awaited = |(id, part): (&SourceId, &Part)| {
+            let speaks = match &part.role {
+                Role::Holder(_) => true,
+                Role::Follower(follower) => follower.is_heard && !follower.is_absent,
+            };
+            speaks && !window.heard.contains(id) && is_due(id)
+        };
+        self.mono_us() < window.until && nodes.parts.iter().any(is_awaited)
     }
 }
