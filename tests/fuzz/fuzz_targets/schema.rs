@@ -26,7 +26,12 @@ fn look(document: &Value, value: &Value) {
 }
 
 fuzz_target!(|schema: &str| {
-    let contract = Contract::new(Facts { version: "0".into(), address: "localhost".into(), is_tls: false, bars: Vec::new() });
+    let contract = Contract::new(Facts {
+        version: "0".into(),
+        address: "localhost".into(),
+        is_tls: false,
+        bars: Vec::new(),
+    });
     contract.open(FeedFacts { name: "f".into(), rates: vec!["1s".into()] });
     let event = EventSaid {
         name: "e".into(),

@@ -147,7 +147,8 @@ fn arc(text: &str) -> Arc<str> {
 fn an_empty_board_is_a_whole_one() {
     let mut writer = Writer::new(node("a"));
     let load = Load { whole: Some(Vec::new()), ..Load::default() };
-    let message = Message::Beat(Said { feed: "sim".into(), beat: Beat { head: begins(), load: load.into() } });
+    let message =
+        Message::Beat(Said { feed: "sim".into(), beat: Beat { head: begins(), load: load.into() } });
     let packets: Vec<_> = writer.write(&message).unwrap().collect();
     let mut assembly = Assembly::default();
     assert_eq!(assembly.take(&packets[0], 0).unwrap().unwrap().1, message);
