@@ -223,6 +223,8 @@ impl Node {
                     self.answer(&waits.feed, &waits.node, answer);
                 }
             }
+            PulseSays::Publish { source, id, message } => self.publish(source, id, message),
+            PulseSays::Published { node, id, outcome } => self.published(&node, id, outcome),
             PulseSays::Lost { source, era } => {
                 let Some(feed) = self.ids.get(&source).cloned() else { return };
                 tracing::warn!(
@@ -370,7 +372,8 @@ impl Node {
             numbers = epoch_of(&root),
             "this node holds the feed"
         );
-        held.with_root(&root, None);
+        // It is as this node's configuration has it from now on.
+        held.with_root(&root, Some((*held.feed.source).clone()));
         held.is_absent = false;
         (held.about, held.told_hello) = (None, None);
         let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
