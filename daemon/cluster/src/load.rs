@@ -56,6 +56,27 @@ pub struct About {
     pub hello: Box<str>,
     /// The hash of the feed's section in the configuration, so that nodes can be compared.
     pub section: u64,
+    /// Where clients publish: the declared topics.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<Room>,
+}
+
+/// A declared topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    #[serde(deserialize_with = "fields::topic")]
+    pub name: Arc<str>,
+    /// Clients may publish.
+    #[serde(default)]
+    pub publish: bool,
+    /// Clients may see who is there.
+    #[serde(default)]
+    pub presence: bool,
+    /// Messages that are kept, and for how long.
+    #[serde(default)]
+    pub count: u64,
+    #[serde(default)]
+    pub age_ms: u64,
 }
 
 /// A topic came or went.

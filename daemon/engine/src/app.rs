@@ -14,10 +14,10 @@ mod operator;
 mod past;
 mod rates;
 mod readiness;
-mod reload;
 mod reloader;
 mod shards;
 mod sources;
+mod words;
 mod works;
 
 use std::path::PathBuf;
@@ -34,6 +34,7 @@ use self::feeds::{Feed, Feeds, Starter};
 use self::rates::Rates;
 use self::reloader::Reloader;
 use self::sources::Sources;
+pub use self::words::{StartError, VERSION};
 use self::works::{FEEDS_STOP, Works};
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
@@ -55,14 +56,8 @@ use tickerd_identity::{AdminToken, Keyring};
 use tickerd_model::wire::signature::Sign;
 use tickerd_process::Bell;
 
-/// As in `Cargo.toml`.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// READY waits this long for feeds to speak; one that has not by then is not waited for.
 const FIRST_WORDS: Duration = Duration::from_secs(10);
-
-/// Why the daemon did not start, in words that say what to change.
-pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A daemon with its addresses, not serving yet.
 pub struct App {
@@ -98,7 +93,7 @@ pub struct Running {
 
 impl App {
     /// Said of `[cluster]` where the feature `cluster` is missing.
-    pub const WITHOUT_CLUSTER: &str = "this tickerd was built without the feature cluster";
+    pub const WITHOUT_CLUSTER: &str = words::WITHOUT_CLUSTER;
 
     /// Binds what is configured. `commit` is what this was built from.
     pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
@@ -192,8 +187,9 @@ impl App {
         let feeds = Arc::new(Feeds::default());
         let rooms = sources.rooms(&config.topics);
         let room_ids = rooms.iter().map(|room| ((*room.source.name).to_owned(), room.source.id)).collect();
-        let others = rooms.into_iter().chain([sources.own(&config.bars)]);
-        let all: Vec<_> = openings.iter().cloned().chain(others).collect();
+        let own = sources.own(&config.bars);
+        let all: Vec<_> = openings.iter().chain(&rooms).cloned().chain([own]).collect();
+        let shared: Vec<_> = openings.iter().cloned().chain(rooms).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);
         let nodes = joined.as_ref().map(|joined| pulse::NodePort::new(&bell, joined.join));
@@ -217,20 +213,17 @@ impl App {
         let asker = fanout.asker(pulse_asker);
         let standing =
             joined.as_ref().map(|_| crate::cluster::Standing::new(&registry)).transpose()?.map(Arc::new);
-        let (stands, started) = (standing.clone(), Instant::now());
-        let (judged, renewal) = (feeds.clone(), server.renewal());
-        let (certificate, issuers) = (renewal.clone(), keeper.clone());
-        let (scraped, asked_record) = (record.clone(), record.clone());
-        let readiness: Arc<dyn Fn() -> _ + Send + Sync> = Arc::new(move || {
-            let certificate = certificate.as_ref().map(|renewal| renewal.standing());
-            let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
-            let readiness = readiness::judge(&judged.all(), store.as_deref(), certificate, issuers);
-            let readiness = readiness.with(asked_record.check());
-            match &stands {
-                Some(standing) => cluster::judge(&standing.rows(), started.elapsed(), readiness),
-                None => readiness,
-            }
-        });
+        let (renewal, scraped) = (server.renewal(), record.clone());
+        let looked_at = readiness::Parts {
+            feeds: feeds.clone(),
+            store,
+            renewal: renewal.clone(),
+            keeper: keeper.clone(),
+            record: record.clone(),
+            cluster: standing.clone(),
+            started: Instant::now(),
+        };
+        let readiness: Arc<dyn Fn() -> _ + Send + Sync> = Arc::new(move || looked_at.judge());
         let announced = Arc::new(AtomicBool::new(false));
         let parts = reloader::Parts {
             file,
@@ -294,7 +287,7 @@ impl App {
         });
         let nodes = match (joined, nodes, standing) {
             (Some(joined), Some(nodes), Some(standing)) => {
-                Some(joined.start(&works, &openings, &stored, nodes, standing)?)
+                Some(joined.start(&works, &shared, &stored, nodes, standing)?)
             }
             _ => None,
         };

@@ -9,6 +9,7 @@ mod live;
 mod metrics;
 mod nodes;
 mod rooms;
+mod saving;
 mod signing;
 mod sources;
 mod stats;
@@ -41,7 +42,7 @@ use crate::exchange::source::Directory;
 use crate::store::Writer;
 use tickerd_model::bars::Bars;
 use tickerd_model::board::{Board, Restored};
-use tickerd_model::history::{Batch, Limits};
+use tickerd_model::history::Limits;
 use tickerd_model::lane::Entry;
 use tickerd_model::schedule::{DueBeat, Schedule};
 use tickerd_model::source::SourceId;
@@ -50,8 +51,6 @@ use tickerd_process::clock::{now_unix_ms, now_unix_us};
 
 /// The pulse looks around at least this often, so that a watchdog can see it live.
 const NAP_MAX: Duration = Duration::from_secs(1);
-/// Time between two batches of the past that are written down: what a crash may lose.
-const SAVE_EVERY_US: u64 = 1_000_000;
 /// Time between two looks for bars that are too old.
 const EXPIRE_EVERY_US: u64 = 20_000_000;
 /// How soon a shard that was behind is tried again when no beat comes sooner.
@@ -292,34 +291,12 @@ impl Pulse {
         let feed = |id| sources.get(&id).map(|followed| &*followed.source.name);
         bars::count(&mut self.bars, &self.metrics.bars, feed);
         // Behind the beat, so that all that was pushed is with the shards.
-        let Pulse { board, bars, live, rooms, directory, pending, outlet, enquiries, .. } = self;
-        let now_ms = now_unix_ms();
-        let mut desk = Desk { board, bars, live, rooms, directory, beat: pending, now_ms };
-        outlet.answer(|question| answers::answer(&mut desk, question));
+        let (now_ms, now_us) = (now_unix_ms(), self.mono_us());
+        let Pulse { board, bars, live, rooms, directory, pending, outlet, enquiries, nodes, .. } = self;
+        let mut desk = Desk { board, bars, live, rooms, directory, beat: pending, nodes, now_ms, now_us };
+        outlet.answer(|port, question| answers::answer(&mut desk, port, question));
         enquiries.answer(&mut desk);
         self.save(now);
-    }
-
-    /// Hands over what changed of the past, if the last of it is written.
-    fn save(&mut self, now: u64) {
-        let Some(writer) = self.writer.as_ref().filter(|writer| now >= self.next_save && writer.is_idle())
-        else {
-            return;
-        };
-        let all = writer.take_failure();
-        if all || self.board.history().has_unsaved() || self.bars.has_unsaved() {
-            writer.write(Batch { bars: self.bars.take_unsaved(all), ..self.board.take_unsaved(all) });
-            self.next_save = now + SAVE_EVERY_US;
-        }
-    }
-
-    /// Hands over what is left to be written. No client is told anything after that.
-    fn save_last(self) -> Option<Writer> {
-        let Pulse { mut board, mut bars, writer, .. } = self;
-        let writer = writer?;
-        let all = writer.take_failure();
-        writer.write_last(Batch { bars: bars.take_unsaved(all), ..board.take_unsaved(all) });
-        Some(writer)
     }
 
     fn collect(&mut self) {

@@ -17,13 +17,13 @@ pub use crate::topic::TopicId;
 use crate::topic::{Topic, TopicMap};
 use crate::wire::frame::Frame;
 
-pub use self::ageing::Aged;
+pub use self::ages::Aged;
 pub use self::due::Due;
 pub use self::numbers::{Turn, Unsound};
 pub use self::restoring::Restored;
 pub use self::whole::Kept;
 
-use self::ageing::Ages;
+use self::ages::Ages;
 use self::numbers::Numbers;
 use self::place::Place;
 
@@ -350,8 +350,10 @@ impl Board {
 }
 
 mod ageing;
+mod ages;
 mod due;
 pub mod missed;
+mod numbering;
 mod numbers;
 mod place;
 mod restoring;

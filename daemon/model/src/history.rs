@@ -121,7 +121,7 @@ impl Ring {
 
     /// Notes that the tick with this place is gone.
     fn lose(&mut self, place: u64, frame: &Arc<Frame>) {
-        (self.floor, self.gone) = (frame.tick().seq, place);
+        (self.floor, self.gone) = (self.floor.max(frame.tick().seq), place);
         if self.frames.is_empty() {
             self.outlived = Some(frame.clone());
         }

@@ -1,5 +1,5 @@
 // Builds the page and joins its rooms: what the client brings goes to the topics, and from there to what is drawn.
-import { connect } from "../client/index.js";
+import { client } from "./live/client.js"; // first: the others wait for it
 import uPlot from "../vendor/uplot.js";
 import { Address } from "./address.js";
 import { Alerts } from "./board/alerts.js";
@@ -45,8 +45,6 @@ const element = (id) => document.getElementById(id);
 /** The elements of these names. */
 const parts = (names) => Object.fromEntries(Object.entries(names).map(([part, id]) => [part, element(id)]));
 
-// By the page's own address: this module's has the version in it.
-const client = connect(new URL("ws", location.href));
 const address = new Address();
 const contract = new Contract();
 const topics = new Topics(contract);
@@ -88,6 +86,7 @@ const texts = new WeakMap();
 let liveSince = 0;
 let choosing = true;
 let frame = 0;
+let isEnding = false;
 let hiddenAt = 0;
 
 const isConnected = () => client.status.state === "live";
@@ -97,6 +96,18 @@ const isLive = (name) =>
 /** Collects: however many ticks come, the page is drawn once per frame. */
 function draw() {
   if (frame === 0 && !pace.isPaused) frame = requestAnimationFrame(paint);
+}
+
+/** The client hands ticks over in a frame: what they change is drawn at the end of that one, not of the next. */
+function drawAtOnce() {
+  if (document.hidden) return draw();
+  if (isEnding || pace.isPaused) return;
+  isEnding = true;
+  queueMicrotask(() => {
+    isEnding = false;
+    cancelAnimationFrame(frame);
+    paint(performance.now());
+  });
 }
 
 function paint(now) {
@@ -193,7 +204,7 @@ follower.onTick = (topic, moved) => {
   pace.tick();
   table.touch(topic, moved);
   if (moved) for (const room of [charts, board, strip, alerts]) room.tick(topic.name);
-  draw();
+  drawAtOnce();
 };
 follower.onTopic = (topic) => {
   table.touch(topic, false);

@@ -30,7 +30,7 @@ export async function charts({ seconds, warmMs }) {
       await page.route("**/v1/asyncapi.json", (route) => route.fulfill({ json: { "x-bars": [{ period: "1m", keep_ms: DAY * MINUTE }], components: {} } }));
       await page.route("**/v1/bars?*", (route) => route.fulfill({ json: answer(route.request().url()) }));
     };
-    const one = await open(lab, `#topics=${names}`, { prepare, size: { width: 1_920, height: 4_000 } });
+    const one = await open(lab, `#topics=${names}`, { prepare, size: { width: 1_920, height: 4_000 }, isRouted: true });
     await one.page.selectOption("#span", "86400");
     await one.page.waitForFunction((n) => {
       const plots = [...document.querySelectorAll(".plot")].filter(({ ariaLabel }) => ariaLabel?.includes("last 24 hours"));

@@ -19,8 +19,7 @@ export async function first({ repeats }) {
       const all = [];
       for (let i = 0; i < repeats; i += 1) {
         const { page, cdp } = await open({ ...lab, url: "about:blank" });
-        await cdp.send("Network.enable");
-        await cdp.send("Network.setCacheDisabled", { cacheDisabled: true });
+        await cdp.send("Network.clearBrowserCache");
         await page.addInitScript(look);
         await page.goto(lab.url);
         all.push(await page.waitForFunction(() => globalThis.benchFirst).then((handle) => handle.jsonValue()));

@@ -39,15 +39,29 @@ export async function withFeed({ topics, everyMs }, work) {
   }
 }
 
-/** Opens a page with its debugger's session; `prepare` is called before it loads. */
-export async function open({ browser, url }, hash = "", { prepare = () => {}, size = { width: 1_360, height: 860 } } = {}) {
+/**
+ * Opens a page with its debugger's session; `prepare` is called before it loads. With `isRouted` it may answer requests itself,
+ * and the debugger follows the network.
+ */
+export async function open({ browser, url }, hash = "", { prepare = () => {}, size = { width: 1_360, height: 860 }, isRouted = false } = {}) {
   const page = await browser.context.newPage();
   await page.setViewportSize(size);
   const cdp = await browser.context.newCDPSession(page);
   await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
   await prepare(page);
+  if (!isRouted) await leaveNetwork(page);
   await page.goto(url + hash);
   return { page, cdp };
+}
+
+/**
+ * Playwright has the browser tell it of each message of a WebSocket. At 10,000 a second that takes half a processor, also on the
+ * page's own thread, and no reader has it. There is no public way to decline.
+ */
+async function leaveNetwork(page) {
+  const session = page._connection.toImpl?.(page)?.delegate?._mainFrameSession?._client;
+  if (!session) throw new Error("this playwright-core keeps its session elsewhere: look for _mainFrameSession in it");
+  await session.send("Network.disable");
 }
 
 /** A page of another origin with nothing on it. */

@@ -4,6 +4,7 @@
 //! - `nodes` starts daemons as one cluster; `checker` has a client on each, which fails at what PROTOCOL.md does not allow.
 //! - `alone`: a daemon without a cluster.
 //! - `holders`, `servers`, `input` and `crowd`: what may happen to a cluster, each with what must come of it.
+//! - `metrics`: what operators see.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod alone;
@@ -11,6 +12,7 @@ mod checker;
 mod crowd;
 mod holders;
 mod input;
+mod metrics;
 mod nats;
 mod nodes;
 mod servers;

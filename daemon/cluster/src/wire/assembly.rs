@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Wrong;
 use super::message::{Message, Unread};
 use super::packet::{MESSAGE_BYTES_MAX, Packet, unread};
+use super::wrong::Wrong;
 use crate::beat::Node;
 use crate::time::Millis;
 

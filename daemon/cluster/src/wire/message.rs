@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::Bytes;
 use super::fields;
-use super::{read, write};
+use super::msgpack::{read, write};
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
 use crate::load::Load;
@@ -126,6 +126,14 @@ pub struct Publish {
     pub topic: Arc<str>,
     #[serde(default, deserialize_with = "fields::address", skip_serializing_if = "Option::is_none")]
     pub from: Option<Arc<str>>,
+    /// The one whom it is for; without it all.
+    #[serde(default, deserialize_with = "fields::address", skip_serializing_if = "Option::is_none")]
+    pub to: Option<Arc<str>>,
+    /// Whose share of the room it takes: the client's network address, and its connection.
+    #[serde(default, deserialize_with = "fields::address", skip_serializing_if = "Option::is_none")]
+    pub address: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<(u32, u32, u32)>,
     #[serde(deserialize_with = "fields::value")]
     pub value: Bytes,
 }
@@ -137,6 +145,11 @@ pub struct Published {
     /// Its number, unless it was refused.
     #[serde(default)]
     pub seq: u64,
+    /// Whom it was for, if not for all, and how many connections get it.
+    #[serde(default, deserialize_with = "fields::address", skip_serializing_if = "Option::is_none")]
+    pub to: Option<Arc<str>>,
+    #[serde(default)]
+    pub delivered: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
 }
@@ -147,6 +160,8 @@ pub struct Refused {
     pub code: u16,
     #[serde(deserialize_with = "fields::text")]
     pub reason: Box<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// Why a body is no message.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::fields::check_name;
 use super::message::Message;
-use super::{VERSION, Version, Wrong, read, write};
+use super::msgpack::{read, write};
+use super::version::{VERSION, Version};
+use super::wrong::Wrong;
 use crate::beat::Node;
 
 /// The largest packet, all in all. A NATS server takes 1 MiB unless it is told otherwise.

@@ -6,17 +6,18 @@ use std::time::Instant;
 
 use prometheus::core::Collector;
 use prometheus::{IntGauge, IntGaugeVec};
+use tokio::sync::oneshot;
 
 use super::VERSION;
 use super::access::Keeper;
 use super::feeds::{Feed, Feeds};
 use super::rates::Rates;
-use super::reload;
 use super::reloader::Reloader;
 use crate::admin::Readiness;
-use crate::control::{CheckRow, Command, Commands, FeedRow, Lists, LogLine, Status};
+use crate::control::{CheckRow, Command, Commands, FeedRow, Lists, LogLine, ReloadRow, Reloading, Status};
 use crate::exchange::enquiry::Asker;
 use tickerd_config::{self as config, Isolation};
+use tickerd_host::Reloaded;
 use tickerd_identity::Revocation;
 
 /// What is known of the daemon when it has started.
@@ -55,7 +56,7 @@ pub fn commands(
         }),
         reload: Arc::new(move |name| {
             let feeds = reloaded.upgrade().ok_or("tickerd is stopping")?;
-            reload::begin(&feeds.all(), name)
+            begin_reloads(&feeds.all(), name)
         }),
         configure: {
             let reloader = reloader.clone();
@@ -160,4 +161,29 @@ fn row(feed: &Feed) -> FeedRow {
         version: supervisor.hello().map(|hello| hello.version).unwrap_or_default(),
         sha256: runs.and_then(|(_, digest)| digest).map(|digest| digest.to_string()),
     }
+}
+
+/// Begins reloads, for who commands them.
+fn begin_reloads(feeds: &[Arc<Feed>], name: Option<&str>) -> Result<Vec<Reloading>, String> {
+    let names = || feeds.iter().map(|feed| feed.configured.name.as_str());
+    if let Some(name) = name.filter(|name| !names().any(|known| known == *name)) {
+        let known: Vec<&str> = names().collect();
+        return Err(format!("there is no feed {name:?}; the feeds are: {}", known.join(", ")));
+    }
+    let wanted = feeds.iter().filter(|feed| name.is_none_or(|name| name == feed.configured.name));
+    Ok(wanted
+        .map(|feed| {
+            let (tell, told) = oneshot::channel();
+            let (reloading, answered) = (feed.configured.name.clone(), feed.configured.name.clone());
+            // Nobody may wait for it any more.
+            let answer = move |reloaded: Reloaded| drop(tell.send(outcome(answered, &reloaded)));
+            feed.supervisor.reload(name.is_some(), Box::new(answer));
+            (reloading, told)
+        })
+        .collect())
+}
+
+fn outcome(feed: String, reloaded: &Reloaded) -> ReloadRow {
+    let result = reloaded.as_str().to_owned();
+    ReloadRow { feed, result, done: reloaded.is_done(), detail: reloaded.to_string() }
 }

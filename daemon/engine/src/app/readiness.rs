@@ -1,20 +1,57 @@
 //! Whether the daemon is ready, and what each feed has to do with it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::feeds::Feed;
+use super::access::Keeper;
+use super::config_file::Record;
+use super::feeds::{Feed, Feeds};
 use crate::admin::{Check, Readiness};
+use crate::cluster;
+use crate::exchange::standing::ClusterRows;
+use crate::server::Renewal;
 use crate::store::{Standing, Trouble};
 use tickerd_identity::KeyTrouble;
 use tickerd_model::health::{FeedState, Health};
 use tickerd_model::lane::Tally;
 use tickerd_process::clock::{now_unix_ms, utc};
 
+/// A node without values is not ready for this long after its start.
+const VALUES_MAX: Duration = Duration::from_secs(10);
+
+/// What there is to look at.
+pub struct Parts {
+    pub feeds: Arc<Feeds>,
+    /// There where `history.path` is set.
+    pub store: Option<Arc<Standing>>,
+    /// There where TLS is spoken.
+    pub renewal: Option<Arc<Renewal>>,
+    pub keeper: Option<Arc<Keeper>>,
+    pub record: Arc<Record>,
+    /// There where this daemon is a node of a cluster.
+    pub cluster: Option<Arc<cluster::Standing>>,
+    pub started: Instant,
+}
+
+impl Parts {
+    /// As it is now.
+    pub fn judge(&self) -> Readiness {
+        let certificate = self.renewal.as_ref().map(|renewal| renewal.standing());
+        let issuers = self.keeper.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
+        let readiness = judge(&self.feeds.all(), self.store.as_deref(), certificate, issuers);
+        let readiness = readiness.with(self.record.check());
+        match &self.cluster {
+            Some(standing) => with_cluster(&standing.rows(), self.started.elapsed(), readiness),
+            None => readiness,
+        }
+    }
+}
+
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
 /// none of them has ever spoken. Nor does a past that is not written to disk. `store` is there where `history.path` is set.
 /// `certificate` is there where TLS is spoken: one that could not be replaced is told, and served. `issuers` are those whose
 /// keys cannot be had now.
-pub fn judge(
+fn judge(
     feeds: &[Arc<Feed>],
     store: Option<&Standing>,
     certificate: Option<tickerd_tls::Standing>,
@@ -32,6 +69,30 @@ pub fn judge(
         checks.push(Check { name: format!("feed {}", feed.configured.name), ok, detail });
     }
     Readiness { ready: spoken, checks }
+}
+
+/// Adds to the readiness what the cluster has to do with it.
+fn with_cluster(rows: &ClusterRows, since_start: Duration, mut readiness: Readiness) -> Readiness {
+    let others = rows.nodes.len().saturating_sub(1);
+    let detail = match (&rows.trouble, rows.connected) {
+        (Some(trouble), _) => format!("degraded: {trouble}"),
+        (None, false) => "degraded: there is no connection to NATS, so this node serves what it has".into(),
+        (None, true) => format!("node {} of {}, {others} others are heard", rows.node, rows.cluster),
+    };
+    readiness.checks.push(Check { name: "cluster".into(), ok: rows.connected, detail });
+    let mut waits = rows.node.is_empty();
+    for row in rows.feeds.iter().filter(|row| row.state != "holds") {
+        let ok = row.holder.is_some() && row.trouble.is_none();
+        let detail = match (&row.trouble, &row.holder) {
+            (Some(trouble), _) => format!("degraded: {trouble}"),
+            (None, Some(holder)) => format!("held by the node {holder}"),
+            (None, None) => "degraded: no node is heard that holds it; its values are old".into(),
+        };
+        waits |= row.beats == 0;
+        readiness.checks.push(Check { name: format!("feed {}", row.feed), ok, detail });
+    }
+    readiness.ready = !waits || since_start > VALUES_MAX;
+    readiness
 }
 
 fn of_certificate(certificate: &tickerd_tls::Standing, now_ms: u64) -> Check {

@@ -40,7 +40,8 @@ impl Node {
                 self.with(&feed.into(), |held| held.part.answered(&from, answer, now));
             }
             Message::Move(wanted) => self.heard_move(&wanted.feed.into(), &wanted.to),
-            Message::Publish(_) | Message::Published(_) => {}
+            Message::Publish(publish) => self.heard_publish(from, publish),
+            Message::Published(answer) => self.heard_published(answer),
         }
     }
 

@@ -7,19 +7,22 @@
 //! - `node` is the loop: what comes in, and when.
 //! - `hearing` is what other nodes say; `hands` is how feeds go from one node to another.
 //! - `feed` is what it knows of one feed.
+//! - `rooms` is what clients publish in rooms that another node holds.
 //! - `records` are the keys that all nodes share.
 //! - `said` reads and writes what nodes send.
 //! - `standing` is what people are told.
+//! - `words` is what this room and the composition root tell each other.
 
 mod feed;
 mod hands;
 mod hearing;
 mod node;
 mod records;
+mod rooms;
 mod said;
 mod standing;
+mod words;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -30,11 +33,8 @@ use tickerd_nats::{Events, Link};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::exchange::nodes::{NodeOrder, PulseSays};
-use tickerd_cluster::Era;
-use tickerd_model::source::{Source, SourceId};
-
 pub use self::standing::Standing;
+pub use self::words::{Command, Feed, Plugins, Pulse, Settings};
 
 /// Commands that wait.
 const COMMANDS_MAX: usize = 64;
@@ -44,79 +44,6 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(3);
 /// How long the start waits for the cluster's epoch, and between two tries.
 const EPOCH_MAX: Duration = Duration::from_secs(3);
 const EPOCH_AGAIN: Duration = Duration::from_millis(100);
-
-/// How this node is configured.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The cluster's name, in every subject.
-    pub cluster: String,
-    /// This node's.
-    pub node: String,
-    /// It never holds a feed.
-    pub is_edge: bool,
-    /// The feeds that it follows; `None`: all.
-    pub feeds: Option<BTreeSet<String>>,
-    /// Bytes of beats that are kept for nodes that missed some, of each feed.
-    pub kept: usize,
-    /// The hash of what all nodes should have alike.
-    pub config: u64,
-    pub version: String,
-}
-
-/// A feed that this node may hold, or follows.
-#[derive(Debug, Clone)]
-pub struct Feed {
-    /// As the pulse knows it.
-    pub source: Arc<Source>,
-    /// Who may hold it; `None`: every node.
-    pub nodes: Option<Vec<Arc<str>>>,
-    /// This node has a section of it, and is no edge.
-    pub may_hold: bool,
-    /// The greatest era of any number that an earlier run left.
-    pub stored: Era,
-    /// The hash of its section; 0: there is none.
-    pub section: u64,
-}
-
-/// What the composition root does for this room. No call waits.
-pub trait Plugins: Send + Sync {
-    /// Starts the feed's plugin.
-    fn begin(&self, feed: &str);
-    /// Ends it. `ended` is called once nothing of it runs any more, also if nothing did.
-    fn end(&self, feed: &str, ended: Box<dyn FnOnce() + Send>);
-    /// What the plugin of the holder says of itself and its events, in JSON.
-    fn hear(&self, feed: &str, hello: &str);
-    /// What this node's own plugin said of itself, in JSON; none until it has.
-    fn hello(&self, feed: &str) -> Option<Arc<str>>;
-    /// A feed of another node comes, of which this one has no section. The pulse knows the source soon.
-    fn open(&self, feed: &str) -> Option<Feed>;
-    /// A source is so from now on. The pulse is to know.
-    fn change(&self, source: &Arc<Source>);
-    /// A source as a holder describes it.
-    fn source(&self, known: &Arc<Source>, about: &tickerd_cluster::load::About) -> Source;
-}
-
-/// The way to the pulse and back.
-pub struct Pulse {
-    /// Waits while too much waits.
-    pub order: Box<dyn Fn(NodeOrder) + Send>,
-    pub says: mpsc::Receiver<PulseSays>,
-}
-
-/// What people ask of this node.
-#[derive(Debug)]
-pub enum Command {
-    /// The feed is to be held by another node; `None`: by the first of the others.
-    Move { feed: String, to: Option<String>, done: oneshot::Sender<Result<String, String>> },
-    /// All that this node holds is to be held by others, and it takes nothing more.
-    Drain { done: oneshot::Sender<Result<String, String>> },
-    /// A feed was added to the configuration.
-    Open(Feed),
-    /// A feed is configured so from now on.
-    Change(Arc<Source>),
-    /// A feed was removed from it.
-    Close(SourceId),
-}
 
 /// Asks the loop, from any thread.
 #[derive(Clone)]

@@ -177,6 +177,8 @@ impl Node {
     fn happened(&mut self, event: &Event) {
         let now = self.now();
         match event {
+            // It may have been lost since.
+            Event::Connected if !self.link.is_connected() => {}
             Event::Connected => {
                 tracing::info!(
                     cluster = self.settings.cluster,
@@ -221,6 +223,8 @@ impl Node {
                     self.answer(&waits.feed, &waits.node, answer);
                 }
             }
+            PulseSays::Publish { source, id, message } => self.publish(source, id, message),
+            PulseSays::Published { node, id, outcome } => self.published(&node, id, outcome),
             PulseSays::Lost { source, era } => {
                 let Some(feed) = self.ids.get(&source).cloned() else { return };
                 tracing::warn!(
@@ -368,12 +372,14 @@ impl Node {
             numbers = epoch_of(&root),
             "this node holds the feed"
         );
-        held.with_root(&root, None);
+        // It is as this node's configuration has it from now on.
+        held.with_root(&root, Some((*held.feed.source).clone()));
         held.is_absent = false;
         (held.about, held.told_hello) = (None, None);
         let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
         (self.order)(NodeOrder::Hold { source, reign });
         self.start_plugin(feed);
+        self.tell_standing(self.now());
     }
 
     fn end(&mut self, feed: &Arc<str>) {
@@ -382,6 +388,7 @@ impl Node {
         held.handing = None;
         (self.order)(NodeOrder::Yield { source: held.source.id });
         self.end_plugin(feed);
+        self.tell_standing(self.now());
     }
 
     pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {

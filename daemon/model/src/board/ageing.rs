@@ -5,8 +5,9 @@
 //! nor hides its age. If the source's own time is heeded, a tick that was old when it came counts as old: such a
 //! topic is stale although ticks keep coming.
 
+use super::Board;
+use super::ages::{Aged, Ages};
 use super::place::Place;
-use super::{Board, TopicId};
 use crate::sample::Class;
 use crate::source::SourceId;
 use crate::tick::Tick;
@@ -14,40 +15,6 @@ use crate::tick::Tick;
 /// How often a source's ages are looked at within its greatest age. With 4, a stale topic is told at most a quarter
 /// of that age too late.
 const LOOKS: u64 = 4;
-
-/// A topic that became stale, or that had news again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Aged {
-    /// The topic.
-    pub topic: TopicId,
-    /// Whether it is stale now.
-    pub is_stale: bool,
-}
-
-/// Counts and times of one source's topics.
-#[derive(Debug, Default)]
-pub(super) struct Ages {
-    /// How many state topics it has.
-    pub states: usize,
-    /// How many of them are stale.
-    pub stale: usize,
-    /// How many of them are of an earlier run and had no tick in this one. They are stale, but this says nothing
-    /// about the feed.
-    pub restored: usize,
-    /// Topics whose newest tick was too old when it came and that are not told as stale yet. A topic may be listed
-    /// twice.
-    pub old: Vec<TopicId>,
-    /// The age by the source's own time, in microseconds, from which a tick is too old. `None`: the source's time is
-    /// not heeded.
-    source_max_age: Option<u64>,
-    /// When the last tick of a state topic came. `newest` is the latest time of any of their values, by the source's
-    /// own time.
-    came: u64,
-    newest: i64,
-    /// A topic that was heard before this time counts as heard at this time.
-    floor: Option<u64>,
-    next_look: u64,
-}
 
 impl Board {
     /// Sets the time, in microseconds on the monotonic clock. Ticks offered after this call came at this time.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ageing::Ages;
+use super::ages::Ages;
 use super::{Board, Change, SourceState};
 use crate::source::{Source, SourceId};
 

@@ -108,12 +108,14 @@ impl Board {
 
     fn replace_topic(&mut self, source: SourceId, kept: Kept<Tick>, resets: &mut Vec<TopicId>) {
         let Kept { topic, seq, age, is_stale, floor, past, newest } = kept;
-        let id = self.find(topic.name()).unwrap_or_else(|| self.introduce(source, &topic));
+        let id = self.find(topic.name()).unwrap_or_else(|| self.introduce_like(source, &topic));
         // Who was told of a topic's end had all up to it.
         let (base, gone) = self.numbers_of(source).map_or((0, 0), |n| (n.base, n.gone(topic.name())));
-        let have = self.history.last(id).map_or(gone, |frame| frame.tick().seq);
+        let own = self.history.last(id).cloned();
+        let have = own.as_ref().map_or(gone, |frame| frame.tick().seq);
         let pushed = self.history.pushed(id);
-        let mut come: Vec<Tick> = past.into_iter().chain(newest).filter(|tick| tick.seq > have).collect();
+        let (had, mut come): (Vec<Tick>, Vec<Tick>) =
+            past.into_iter().chain(newest).partition(|tick| tick.seq <= have);
         if have < floor {
             // Some are gone that were pushed meanwhile, so what is here cannot go on.
             if seq > pushed {
@@ -123,9 +125,12 @@ impl Board {
             self.history.open(id, floor, self.depths.get(topic.name()).copied());
             self.history.begin(id, base);
             let last = come.pop();
-            for tick in come {
+            let now = i64::try_from(self.now).unwrap_or(i64::MAX);
+            // What was pushed here already stays, so that it is not taken for new by the next whole board.
+            own.iter().filter(|_| had.is_empty()).for_each(|own| self.history.push(id, &[], own, now));
+            for tick in had.into_iter().chain(come) {
                 let frame = self.framed(source, id, tick);
-                self.history.push(id, &[], &frame, i64::try_from(self.now).unwrap_or(i64::MAX));
+                self.history.push(id, &[], &frame, now);
             }
             come = last.into_iter().collect();
         }
@@ -165,6 +170,17 @@ impl Board {
             state.ages.stale = if is_stale { state.ages.stale + 1 } else { state.ages.stale - 1 };
             self.aged.push(Aged { topic: id, is_stale });
         }
+    }
+
+    /// Puts a topic on the board that another node has: its numbers may be below those of topics that ended here.
+    fn introduce_like(&mut self, source: SourceId, topic: &Topic) -> TopicId {
+        let top = self.numbers_of(source).map(|numbers| {
+            let least = numbers.base.max(numbers.gone(topic.name()));
+            std::mem::replace(&mut numbers.top, least)
+        });
+        let id = self.introduce(source, topic);
+        self.numbers_of(source).zip(top).into_iter().for_each(|(numbers, top)| numbers.top = top);
+        id
     }
 
     /// A tick of a topic that is here, as it is sent.

@@ -13,7 +13,9 @@ pub fn filter(text: Option<&str>) -> Result<Targets, String> {
 
 /// As [`filter`], of a text that came another way.
 pub fn read(text: &str) -> Result<Targets, String> {
-    let mut filter = Targets::new().with_default(LevelFilter::INFO);
+    // NATS' client tells of each try to connect, which this daemon tells in its own words.
+    let mut filter =
+        Targets::new().with_default(LevelFilter::INFO).with_target("async_nats", LevelFilter::ERROR);
     for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
         let (target, level) = match directive.split_once('=') {
             Some((target, level)) => (Some(target.trim()), level.trim()),

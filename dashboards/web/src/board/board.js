@@ -179,7 +179,9 @@ export class Board {
       if (this.#items.some(({ name }) => isPattern(name))) this.#arrange();
     }
     if (this.#past.fits()) this.#rewind();
-    if (this.#list.checkVisibility()) this.#past.keepUp(this.#tiles, this.#topics, serverNow, now, isLive);
+    // Asked last, as the answer takes a layout.
+    const isSeen = () => this.#list.checkVisibility();
+    this.#past.keepUp(this.#tiles, this.#topics, serverNow, now, isLive, isSeen);
   }
 
   #names() {

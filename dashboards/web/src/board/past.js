@@ -66,15 +66,15 @@ export class Past {
     return true;
   }
 
-  /** Asks for the bars that tiles are without. */
-  async keepUp(tiles, topics, serverNow, now, isLive) {
+  /** Asks for the bars that tiles are without, while they are seen. */
+  async keepUp(tiles, topics, serverNow, now, isLive, isSeen = () => true) {
     if (!this.#period || this.#isAsking || now < this.#due) return;
     const isPatchDue = now >= this.#patchDue;
     const wanting = [...tiles.values()].filter(
       (tile) =>
         (!tile.isFilled || (isPatchDue && tile.spark.isPatchy)) && topics.get(tile.name)?.text && isLive(tile.name),
     );
-    if (wanting.length === 0) return;
+    if (wanting.length === 0 || !isSeen()) return;
     if (isPatchDue) this.#patchDue = now + AGAIN_MS;
     this.#isAsking = true;
     const key = this.#key;

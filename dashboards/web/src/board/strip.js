@@ -1,6 +1,7 @@
 // The ticker strip: one line of symbols with price and change that runs by. Its topics are in the address: `strip=sim.*,stocks.AAPL`.
 import { at, exact } from "../data/fields.js";
 import * as format from "../data/format.js";
+import { Place } from "../look/place.js";
 import { keyOf, readLayout } from "./layout.js";
 import { isPattern, matcher } from "./target.js";
 import { dayChange, stateOf } from "./tile.js";
@@ -10,6 +11,8 @@ export const STRIP_MAX = 40;
 const NONE = "none";
 /** So fast does it run, in widths of a letter per second. */
 const PACE_EM_S = 4.5;
+/** Figures change at most this often: nobody reads faster. */
+const DRAWN_EVERY_MS = 150;
 /** The list for screen readers is written this often: it is read, not watched. */
 const PLAIN_EVERY_MS = 2_000;
 const MATCH_EVERY_MS = 5_000;
@@ -39,15 +42,17 @@ class Item {
     this.name = name;
     this.path = path;
     this.plain = document.createElement("li");
+    this.plain.append("");
   }
 
   copy() {
     const element = document.createElement("span");
     element.className = "symbol";
-    const parts = ["b", "span", "i"].map((tag) => element.appendChild(document.createElement(tag)));
-    parts[0].textContent = this.path === null ? this.name.slice(this.name.lastIndexOf(".") + 1) : keyOf(this);
+    const name = element.appendChild(document.createElement("b"));
+    name.textContent = this.path === null ? this.name.slice(this.name.lastIndexOf(".") + 1) : keyOf(this);
     element.title = this.name;
-    this.copies.push({ element, value: parts[1], change: parts[2] });
+    const [value, change] = ["span", "i"].map((tag) => new Place(element.appendChild(document.createElement(tag))));
+    this.copies.push({ element, value, change });
     this.dirty = true;
     this.#shown = "";
     return element;
@@ -60,10 +65,11 @@ class Item {
     if (key === this.#shown) return;
     this.#shown = key;
     for (const copy of this.copies) {
-      copy.value.textContent = value;
-      copy.change.textContent = state || change;
-      copy.element.dataset.trend = state ? "" : trend;
-      copy.element.dataset.state = state ? "old" : "live";
+      const { element } = copy;
+      copy.value.put(value);
+      copy.change.put(state || change);
+      mark(element, "trend", state ? "" : trend);
+      mark(element, "state", state ? "old" : "live");
     }
     this.words = `${keyOf(this)}: ${[value, change, state, topic?.simulated ? "simulated" : ""].filter(Boolean).join(", ")}`;
   }
@@ -80,8 +86,13 @@ class Item {
   }
 
   paintPlain() {
-    if (this.plain.textContent !== this.words) this.plain.textContent = this.words ?? "";
+    const text = this.plain.firstChild;
+    if (text.data !== this.words) text.data = this.words ?? "";
   }
+}
+
+function mark({ dataset }, name, value) {
+  if (dataset[name] !== value) dataset[name] = value;
 }
 
 export class Strip {
@@ -98,6 +109,7 @@ export class Strip {
   #knownTopics = -1;
   #matched = 0;
   #isBeat = true;
+  #drawn = -Infinity;
   #plainDue = 0;
   #isPaused = false;
   #window = document.createElement("div");
@@ -154,7 +166,8 @@ export class Strip {
     const isBeat = this.#isBeat;
     this.#isBeat = false;
     if (isBeat) this.#match(now);
-    if (this.#items.size === 0) return;
+    if (this.#items.size === 0 || (!isBeat && now - this.#drawn < DRAWN_EVERY_MS)) return;
+    this.#drawn = now;
     for (const item of this.#items.values()) {
       if (!item.dirty && !isBeat) continue;
       const isDown = this.#feeds?.get(item.name.split(".", 1)[0]) === "down";
@@ -172,7 +185,8 @@ export class Strip {
     this.#knownTopics = this.#topics.size;
     this.#matched = now;
     const { items, left } = stripTopics(text, this.#topics.all());
-    this.#more.textContent = left > 0 ? `and ${left} more` : "";
+    const more = left > 0 ? `and ${left} more` : "";
+    if (this.#more.textContent !== more) this.#more.textContent = more;
     const keys = items.map(keyOf);
     if (keys.join() === [...this.#items.keys()].join()) return;
     this.#items = new Map(items.map((item) => [keyOf(item), new Item(item)]));
@@ -181,8 +195,7 @@ export class Strip {
     for (const half of this.#halves) half.replaceChildren(...[...this.#items.values()].map((item) => item.copy()));
     this.#plain.replaceChildren(...[...this.#items.values()].map(({ plain }) => plain));
     this.#plainDue = 0;
-    this.#element.hidden = items.length === 0;
-    this.#measure();
+    this.#element.hidden = items.length === 0; // where it is as wide as before, there is nothing to measure
   }
 
   /** Whether it runs at all: not where all of it is in view, where it is paused, and where the reader wants no motion. */

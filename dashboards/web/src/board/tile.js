@@ -11,6 +11,8 @@ const PARTED = /^([+−-]?[\d.,]+(?:[eE][+-]?\d+)?)(\D*)$/;
 const NEGATIVE = /^-\d/;
 /** A figure changes at most this often. */
 const DRAWN_EVERY_MS = 150;
+/** The newest end of a line moves at most this often. */
+const LINE_EVERY_MS = 1_000;
 /** Lengths from which a figure is written smaller. */
 const LONG = [8, 12, 18, 30];
 const PLACES_MAX = 8;
@@ -25,6 +27,7 @@ export class Tile {
   isFilled = false;
 
   #drawn = { at: -Infinity };
+  #lined = {};
   #shown = {};
   #texts = {};
   #parts = {};
@@ -48,8 +51,8 @@ export class Tile {
     for (const [name, tag, parent] of [
       ["simulated", "span", head],
       ["alarm", "p", this.element],
-      ["big", "p", this.element],
-      ["change", "p", this.element],
+      ["big", "p", this.#add("div", "", this.element)],
+      ["change", "p", this.#add("div", "", this.element)],
     ]) {
       this.#text(name, tag, parent);
     }
@@ -63,9 +66,9 @@ export class Tile {
     this.svg = svg;
     this.line = document.createElementNS(SVG, "path");
     svg.append(this.line);
-    this.element.append(svg);
+    this.#add("div", "line", this.element).append(svg);
     this.#text("range", "p", this.element);
-    const foot = this.#add("p", "foot", this.element);
+    const foot = this.#add("p", "foot", this.#add("div", "base", this.element));
     for (const name of ["field", "state", "age"]) this.#text(name, "span", foot);
     this.#text("credit", "p", this.element);
     this.window = window;
@@ -87,6 +90,7 @@ export class Tile {
   /** The window of time that the line shows; its past is then to be filled anew. */
   set window({ ms, slots, words }) {
     this.spark = new Spark(ms, slots);
+    this.#lined = {};
     this.words = words;
     this.svg.setAttribute("viewBox", `0 -3 ${slots} ${LEVELS + 6}`);
     this.isFilled = false;
@@ -153,8 +157,8 @@ export class Tile {
       this.dirty = false;
       this.#drawn = { at: now, text: topic?.text, marks: topic?.marks };
       this.#paintValue(topic);
-      this.#paintLine(topic);
-    } else if (!isOther) this.#paintLine(topic);
+      this.#paintLine(topic, now);
+    } else if (!isOther) this.#paintLine(topic, now);
   }
 
   #paintValue(topic) {
@@ -182,9 +186,12 @@ export class Tile {
     this.#set("simulated", topic.simulated ? "simulated" : "");
   }
 
-  #paintLine(topic) {
+  #paintLine(topic, now) {
+    const { version } = this.spark;
+    if (version === this.#lined.version && now - this.#lined.at < LINE_EVERY_MS) return;
     const look = this.spark.look();
     if (this.#shown.look === look) return;
+    this.#lined = { at: now, version };
     this.#shown.look = look;
     this.line.setAttribute("d", this.spark.path());
     const range = this.spark.range();

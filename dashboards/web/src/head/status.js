@@ -1,5 +1,6 @@
 // The header: how the connection is, what the server is, how much moves; and the same in words, now and then.
 import * as format from "../data/format.js";
+import { Place } from "../look/place.js";
 
 /** A polite region that spoke for every change would never be quiet. */
 const WORDS_MS = 10_000;
@@ -10,6 +11,7 @@ const WORDS = { live: "Live", waiting: "Reconnecting", offline: "No network", st
 
 export class Status {
   #parts;
+  #shownRate;
   #status = { state: "connecting" };
   #ticks = 0;
   #rate = 0;
@@ -22,6 +24,8 @@ export class Status {
   /** @param parts the elements: link, retry, version, topics, rate, words */
   constructor(parts) {
     this.#parts = parts;
+    this.#shownRate = new Place(parts.rate);
+    this.#shownRate.put(format.count(0));
   }
 
   /** A tick came. */
@@ -60,7 +64,7 @@ export class Status {
       if (newest === 0 && this.#rate < 0.5) this.#rate = 0;
       this.#ticks = 0;
       this.#counted = now;
-      this.#set(this.#parts.rate, format.count(this.#rate));
+      this.#shownRate.put(format.count(this.#rate));
     }
     this.#say(now);
   }

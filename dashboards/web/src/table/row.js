@@ -7,6 +7,8 @@ import { Tree } from "./tree.js";
 /** A row that moves faster than this is moving, and need not flash each time. */
 const FLASH_GAP_MS = 900;
 const FLASH_MS = 700;
+/** A light fades in so many steps: it is faint, and each step costs a drawing of all that is lit. */
+const FLASH_STEPS = 7;
 /** An open tree is written anew this often at most: one that dances cannot be read. */
 const TREE_MS = 500;
 /** Further fields shown beside the columns. */
@@ -292,8 +294,8 @@ export class Row {
     this.#flashed = now;
     const colour = `var(--flash-${direction || "same"})`;
     this.#flash = this.#cells.value.animate(
-      [{ backgroundColor: colour }, { backgroundColor: "transparent" }],
-      { duration: FLASH_MS, easing: "ease-out", id: direction },
+      [{ backgroundColor: colour, easing: "ease-out" }, { backgroundColor: "transparent" }],
+      { duration: FLASH_MS, easing: `steps(${FLASH_STEPS})`, id: direction },
     );
   }
 }

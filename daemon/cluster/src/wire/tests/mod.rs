@@ -7,6 +7,7 @@ mod round;
 
 use std::sync::Arc;
 
+use super::msgpack::write;
 use super::*;
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
@@ -116,13 +117,28 @@ fn each() -> Vec<Message> {
             id: 5,
             topic: "lobby.main".into(),
             from: Some("user:ann".into()),
+            to: Some("user:bob".into()),
+            address: Some("192.0.2.1".into()),
+            seat: Some((0, 31, 2)),
             value: Bytes(br#"{"text":"hi"}"#[..].into()),
         }),
-        Message::Published(Published { id: 5, seq: 12, refused: None }),
+        Message::Published(Published {
+            id: 5,
+            seq: 12,
+            to: Some("user:bob".into()),
+            delivered: 1,
+            refused: None,
+        }),
         Message::Published(Published {
             id: 6,
             seq: 0,
-            refused: Some(Refused { code: 429, reason: "too many messages".into() }),
+            to: None,
+            delivered: 0,
+            refused: Some(Refused {
+                code: 429,
+                reason: "too many messages".into(),
+                retry_after_ms: Some(250),
+            }),
         }),
     ]
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::Pulse;
-use super::words;
+use super::{Part, Role, words};
 use crate::exchange::beat::Stale;
 use crate::exchange::nodes::{Join, NodeOrder, PulseSays, WAITING_MAX};
 use tickerd_cluster::load::{About, Change, Load};
@@ -21,6 +21,10 @@ impl Pulse {
             };
             let now = self.mono_us();
             self.board.set_clock(now);
+            if matches!(order, NodeOrder::Publish { .. } | NodeOrder::Published { .. }) {
+                self.obey_node(order);
+                continue;
+            }
             let parked = self.nodes.as_mut().map(|nodes| nodes.park(now, order));
             let Some(Some(order)) = parked else { continue };
             // It is of another instant, which may have to wait as well, or not a load.
@@ -44,6 +48,7 @@ impl Pulse {
             }
         }
         self.say();
+        self.look_at_posts();
         if self.is_joining() {
             return false;
         }
@@ -76,6 +81,8 @@ impl Pulse {
             NodeOrder::Accept { id, source, load, join } => self.apply(id, source, &load, join),
             NodeOrder::Absent { source, reason } => self.desert(source, reason),
             NodeOrder::Whole { source, ask } => self.say_whole(source, ask),
+            NodeOrder::Publish { source, node, id, message } => self.hear_post(source, node, id, message),
+            NodeOrder::Published { id, outcome } => self.hear_posted(id, outcome),
         }
     }
 
@@ -104,7 +111,10 @@ impl Pulse {
             self.push();
         }
         load.about.iter().for_each(|about| self.learn(id, about));
-        source.into_iter().for_each(|source| self.reform(source));
+        if let Some(source) = source {
+            self.reform(source);
+            self.renew_posts(id);
+        }
         if was_absent {
             self.board.undesert(id);
         }
@@ -185,6 +195,11 @@ impl Pulse {
         part.lane.freshness().follow(max_age, source_max_age);
         self.board.heed_source(id, source_max_age.map(|age| age.as_micros() as u64));
         self.make_bars_of(id, words::bars(&about.bars));
+        if about.is_room {
+            let declared: Vec<_> = about.rooms.iter().map(words::room).collect();
+            self.limit(&declared);
+            self.rooms.reopen(id, declared, &mut self.board);
+        }
     }
 
     /// Clients are told how the feed is, as its holder says, or as it said before it was away.
@@ -210,5 +225,27 @@ impl Pulse {
         let max_age =
             self.sources.get(&id).and_then(|followed| followed.lane.as_ref()?.freshness().max_age());
         self.take_aged(Stale { since: now_unix_ms(), max_age_ms: words::age_ms(max_age) });
+    }
+
+    /// Whether a window is open for which some feed is still to come.
+    pub(super) fn is_joining(&self) -> bool {
+        let Some((nodes, window)) =
+            self.nodes.as_ref().and_then(|nodes| Some((nodes, nodes.window.as_ref()?)))
+        else {
+            return false;
+        };
+        let is_due = |id: &SourceId| {
+            let interval = self.sources.get(id).and_then(|followed| followed.source.tiers.all().first());
+            let interval = interval.map_or(0, |interval| interval.as_millis() as u64);
+            interval > 0 && window.ts % interval == 0
+        };
+        let is_awaited = |(id, part): (&SourceId, &Part)| {
+            let speaks = match &part.role {
+                Role::Holder(_) => true,
+                Role::Follower(follower) => follower.is_heard && !follower.is_absent,
+            };
+            speaks && !window.heard.contains(id) && is_due(id)
+        };
+        self.mono_us() < window.until && nodes.parts.iter().any(is_awaited)
     }
 }

@@ -5,18 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use super::super::Pulse;
-use super::{Cluster, Role};
+use super::Cluster;
 use crate::exchange::nodes::{Join, NodeOrder};
 use tickerd_model::source::SourceId;
 
 /// The instant that is waited for.
 pub(super) struct Window {
     /// In Unix milliseconds, by the holders' schedules.
-    ts: u64,
+    pub ts: u64,
     /// On the pulse's clock, in microseconds.
     pub until: u64,
-    heard: BTreeSet<SourceId>,
+    pub heard: BTreeSet<SourceId>,
     /// What was heard, in order.
     loads: Vec<NodeOrder>,
 }
@@ -60,29 +59,5 @@ impl Cluster {
 impl Window {
     fn new(ts: u64, until: u64) -> Window {
         Window { ts, until, heard: BTreeSet::new(), loads: Vec::new() }
-    }
-}
-
-impl Pulse {
-    /// Whether a window is open for which some feed is still to come.
-    pub(super) fn is_joining(&self) -> bool {
-        let Some((nodes, window)) =
-            self.nodes.as_ref().and_then(|nodes| Some((nodes, nodes.window.as_ref()?)))
-        else {
-            return false;
-        };
-        let is_due = |id: &SourceId| {
-            let interval = self.sources.get(id).and_then(|followed| followed.source.tiers.all().first());
-            let interval = interval.map_or(0, |interval| interval.as_millis() as u64);
-            interval > 0 && window.ts % interval == 0
-        };
-        let is_awaited = |(id, part): (&SourceId, &super::Part)| {
-            let speaks = match &part.role {
-                Role::Holder(_) => true,
-                Role::Follower(follower) => follower.is_heard && !follower.is_absent,
-            };
-            speaks && !window.heard.contains(id) && is_due(id)
-        };
-        self.mono_us() < window.until && nodes.parts.iter().any(is_awaited)
     }
 }

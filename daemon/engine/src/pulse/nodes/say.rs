@@ -23,9 +23,13 @@ impl Pulse {
         // What waits was said before.
         part.lane.drain();
         part.lane.freshness().configure(part.max_age);
-        let bars = part.bars.clone();
+        let (bars, declared) = (part.bars.clone(), part.declared.clone());
         self.make_bars_of(id, bars);
+        let is_room = source.kind == Kind::Room;
         self.reform(source);
+        if is_room {
+            self.rooms.reopen(id, declared, &mut self.board);
+        }
         if let Some(part) = self.nodes.as_mut().and_then(|nodes| nodes.parts.get_mut(&id)) {
             part.role = Role::Holder(Holder { era: reign.era, ..Holder::default() });
         }
@@ -51,6 +55,7 @@ impl Pulse {
         load.health = health.as_ref().map(words::health_word);
         load.about = Some(about);
         nodes.send(id, load, false);
+        self.keep_posts(id);
     }
 
     /// This node does not number a feed's ticks from now on.
@@ -183,6 +188,7 @@ impl Part {
             max_age_ms: words::age_ms(freshness.max_age()),
             source_max_age_ms: words::age_ms(freshness.source_max_age()),
             bars: words::bars_word(&self.bars),
+            rooms: self.declared.iter().map(words::room_word).collect(),
             // What the plugin and the configuration say besides is added by who sends it.
             ..About::default()
         }

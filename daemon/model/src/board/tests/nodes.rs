@@ -287,7 +287,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
     fn nodes_have_the_same_and_never_claim_what_they_missed(ops in prop::collection::vec(op(), 1..80)) {
         let mut world = World::new();
@@ -368,4 +368,17 @@ fn a_source_without_a_holder_is_stale_until_one_is_heard() {
     assert_eq!((aged(&mut board), board.stale(F)), (vec![(1, false)], 0));
     board.undesert(F);
     assert_eq!(aged(&mut board), []);
+}
+
+/// The holder's past may begin below its floor: ticks of the numbers before are readable still.
+#[test]
+fn a_whole_board_that_comes_again_pushes_nothing_twice() {
+    let mut world = World::new();
+    let say = |topic| Op::Say { topic, value: 0, merged: 0 };
+    let takings = [say(0), Op::Take(1), say(0), Op::Beat([false; 3]), Op::Take(1), Op::Take(0), say(1)];
+    takings
+        .into_iter()
+        .chain((0..3).map(Op::Repair))
+        .chain((0..3).map(Op::Repair))
+        .for_each(|op| world.run(op));
 }
