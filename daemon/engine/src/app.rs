@@ -192,7 +192,7 @@ impl App {
         let shared: Vec<_> = openings.iter().cloned().chain(rooms).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);
-        let nodes = joined.as_ref().map(|joined| pulse::NodePort::new(&bell, joined.join));
+        let nodes = joined.as_ref().map(|joined| pulse::NodePort::new(&bell, &joined.node, joined.join));
         let (nodes, port) = nodes.map(|(nodes, says, port)| (cluster::pulse_of(nodes, says), port)).unzip();
         let parts = pulse::Parts {
             past,

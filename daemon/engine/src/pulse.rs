@@ -198,7 +198,7 @@ impl Pulse {
             started: Instant::now(),
             due: Vec::new(),
             pending: Beat::default(),
-            rooms: Rooms::new(letters),
+            rooms: Rooms::new(letters, nodes.as_ref().map(NodePort::me)),
             enquiries,
             stats,
             wants,

@@ -9,7 +9,7 @@ use super::fields;
 use super::msgpack::{read, write};
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
-use crate::load::Load;
+use crate::load::{Load, Turnover};
 use crate::words::Claim;
 
 /// One message. Who sent it stands on the packet.
@@ -23,6 +23,7 @@ pub enum Message {
     Move(Move),
     Publish(Publish),
     Published(Published),
+    Presence(Presence),
 }
 
 /// What the holder of a feed says to all.
@@ -154,6 +155,17 @@ pub struct Published {
     pub refused: Option<Refused>,
 }
 
+/// To who holds the room: clients of this node came and left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    #[serde(deserialize_with = "fields::name")]
+    pub feed: Box<str>,
+    /// These are all of this node who are there.
+    #[serde(default)]
+    pub whole: bool,
+    pub turnovers: Vec<Turnover>,
+}
+
 /// As the protocol's errors are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
@@ -184,6 +196,7 @@ impl Message {
             Message::Move(_) => "move",
             Message::Publish(_) => "publish",
             Message::Published(_) => "published",
+            Message::Presence(_) => "presence",
         }
     }
 
@@ -197,6 +210,7 @@ impl Message {
             Message::Move(wanted) => write(wanted),
             Message::Publish(publish) => write(publish),
             Message::Published(published) => write(published),
+            Message::Presence(presence) => write(presence),
         }
     }
 
@@ -211,6 +225,7 @@ impl Message {
             "move" => Message::Move(read(body).map_err(no)?),
             "publish" => Message::Publish(read(body).map_err(no)?),
             "published" => Message::Published(read(body).map_err(no)?),
+            "presence" => Message::Presence(read(body).map_err(no)?),
             _ => return Err(Unread::Unknown),
         };
         match message.fault(from) {
@@ -248,7 +263,8 @@ impl Message {
             | Message::Tell(_)
             | Message::Move(_)
             | Message::Publish(_)
-            | Message::Published(_) => None,
+            | Message::Published(_)
+            | Message::Presence(_) => None,
         }
     }
 }

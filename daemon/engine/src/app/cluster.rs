@@ -172,6 +172,8 @@ pub struct Joined {
     pub epoch: Option<String>,
     /// How long beats of one instant wait for each other.
     pub join: Duration,
+    /// This node's name.
+    pub node: String,
 }
 
 /// Refuses `[cluster]` where the feature is missing.
@@ -189,7 +191,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 /// A secret or a certificate could not be read.
 pub fn join(section: &config::Cluster, wanted: &str) -> Result<Joined, StartError> {
     let room = cluster::join(link_of(section), wanted)?;
-    Ok(Joined { epoch: room.epoch.clone(), room, join: section.join })
+    Ok(Joined { epoch: room.epoch.clone(), room, join: section.join, node: section.node.clone() })
 }
 
 /// The way to the pulse and back.

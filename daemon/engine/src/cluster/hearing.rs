@@ -67,6 +67,7 @@ impl Node {
             Message::Move(wanted) => self.heard_move(&wanted.feed.into(), &wanted.to),
             Message::Publish(publish) => self.heard_publish(from, publish),
             Message::Published(answer) => self.heard_published(answer),
+            Message::Presence(presence) => self.heard_presence(&from, presence),
         }
     }
 
@@ -124,5 +125,15 @@ impl Node {
 
     pub(super) fn answer(&mut self, feed: &str, to: &Name, answer: Answer<Arc<Load>>) {
         self.send("answer", &to.name, &Message::Answer(Reply { feed: feed.into(), answer }));
+    }
+
+    pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {
+        let (subject, packets) = self.mouth.say(what, of, message);
+        for packet in packets {
+            // What is lost is a hole in the beats, for which others ask.
+            if self.out.try_send((subject.clone(), packet.into())).is_err() {
+                self.standing.count_overrun();
+            }
+        }
     }
 }

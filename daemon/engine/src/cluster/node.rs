@@ -66,7 +66,7 @@ pub struct Node {
     pub(super) back: mpsc::Sender<Back>,
     results: Option<mpsc::Receiver<Back>>,
     /// What waits to be sent.
-    out: mpsc::Sender<(String, Bytes)>,
+    pub(super) out: mpsc::Sender<(String, Bytes)>,
     pub(super) mouth: Mouth,
     pub(super) standing: Arc<Standing>,
     pub(super) nodes: BTreeMap<Name, NodeSeen>,
@@ -202,6 +202,7 @@ impl Node {
             }
             PulseSays::Publish { source, id, message } => self.publish(source, id, message),
             PulseSays::Published { node, id, outcome } => self.published(&node, id, outcome),
+            PulseSays::Presence { source, whole, turnovers } => self.tell_presence(source, whole, turnovers),
             PulseSays::Lost { source, era } => {
                 let Some(feed) = self.ids.get(&source).cloned() else { return };
                 tracing::warn!(
@@ -266,6 +267,7 @@ impl Node {
         let now = self.now();
         self.looks += 1;
         self.look_at_moves(now);
+        self.look_for_gone(now);
         let names: Vec<_> = self.feeds.keys().cloned().collect();
         for name in names {
             self.with(&name, |held| held.part.look(now));
@@ -321,6 +323,7 @@ impl Node {
             load: beat.load.clone(),
             join: join_of(joint, root),
         });
+        self.introduce(feed, &beat.head.at);
     }
 
     fn act(&mut self, feed: &Arc<str>, act: Act) {
@@ -366,15 +369,5 @@ impl Node {
         (self.order)(NodeOrder::Yield { source: held.source.id });
         self.end_plugin(feed);
         self.tell_standing(self.now());
-    }
-
-    pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {
-        let (subject, packets) = self.mouth.say(what, of, message);
-        for packet in packets {
-            // What is lost is a hole in the beats, for which others ask.
-            if self.out.try_send((subject.clone(), packet.into())).is_err() {
-                self.standing.count_overrun();
-            }
-        }
     }
 }

@@ -1,15 +1,19 @@
-//! What clients of one node publish in a room that another holds: how it is asked for, and answered.
+//! What clients of one node do in a room that another holds: what they publish, and who comes and leaves.
 
 use std::sync::Arc;
 
 use super::node::Node;
 use crate::exchange::nodes::{NodeOrder, Outcome};
 use crate::exchange::question::{Message as Said, Published};
-use tickerd_cluster::Node as Name;
-use tickerd_cluster::wire::{Bytes, Message, Publish, Published as Answered, Refused};
+use tickerd_cluster::load::Turnover;
+use tickerd_cluster::wire::{Bytes, Message, Presence, Publish, Published as Answered, Refused};
+use tickerd_cluster::{Millis, Node as Name, Position};
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::rooms::{Publisher, Seat, To};
-use tickerd_model::source::SourceId;
+use tickerd_model::source::{Kind, SourceId};
+
+/// A node that was not heard for so long has no clients any more.
+const GONE: Millis = 3_000;
 
 impl Node {
     /// A client of this node publishes. Without a holder it is sent later, or given up.
@@ -84,5 +88,46 @@ impl Node {
             }
         };
         (self.order)(NodeOrder::Published { id, outcome });
+    }
+
+    /// Clients of this node came to a room that another one holds, or left it.
+    pub(super) fn tell_presence(&mut self, source: SourceId, whole: bool, turnovers: Vec<Turnover>) {
+        let now = self.now();
+        let Some(feed) = self.ids.get(&source).cloned() else { return };
+        let holder = self.feeds.get(&feed).and_then(|held| held.part.holder(now)).cloned();
+        // A new holder is told of all.
+        let Some(holder) = holder else { return };
+        let presence = Presence { feed: (*feed).into(), whole, turnovers };
+        self.send("ask", &holder.name, &Message::Presence(presence));
+    }
+
+    pub(super) fn heard_presence(&mut self, from: &Name, presence: Presence) {
+        let Presence { feed, whole, turnovers } = presence;
+        let feed: Arc<str> = feed.into();
+        let Some(held) = self.feeds.get(&feed).filter(|held| held.part.holds().is_some()) else { return };
+        let (source, node) = (held.source.id, from.name.clone());
+        (self.order)(NodeOrder::Presence { source, node, whole, turnovers });
+    }
+
+    /// Something of a room was applied. If its holder is another, it is told who of this node is there.
+    pub(super) fn introduce(&mut self, feed: &Arc<str>, at: &Position) {
+        let Some(held) = self.feeds.get_mut(feed).filter(|held| held.source.kind == Kind::Room) else {
+            return;
+        };
+        let heard = Some((at.era, at.node.clone()));
+        if held.heard != heard {
+            held.heard = heard;
+            (self.order)(NodeOrder::Introduce { source: held.source.id });
+        }
+    }
+
+    /// Clients of a node that is not heard any more are gone.
+    pub(super) fn look_for_gone(&mut self, now: Millis) {
+        for (name, seen) in &mut self.nodes {
+            if !seen.is_gone && now.saturating_sub(seen.heard) >= GONE {
+                seen.is_gone = true;
+                (self.order)(NodeOrder::Gone { node: name.name.clone() });
+            }
+        }
     }
 }

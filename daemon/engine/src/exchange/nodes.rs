@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::question::{Message, Published};
 use tickerd_cluster::Node as Name;
-use tickerd_cluster::load::Load;
+use tickerd_cluster::load::{Load, Turnover};
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::source::{Source, SourceId};
 
@@ -56,6 +56,12 @@ pub enum NodeOrder {
     Publish { source: SourceId, node: Name, id: u64, message: Message },
     /// What became of a message that the pulse had published elsewhere. Its topic is known there.
     Published { id: u64, outcome: Outcome },
+    /// Clients of that node came to a room that this one holds, or left it. `whole`: they are all of that node who are there.
+    Presence { source: SourceId, node: Arc<str>, whole: bool, turnovers: Vec<Turnover> },
+    /// A room's holder is another from now on, and is to be told who of this node is there.
+    Introduce { source: SourceId },
+    /// A node is not heard any more: its clients are gone.
+    Gone { node: Arc<str> },
 }
 
 /// What became of a message.
@@ -77,4 +83,6 @@ pub enum PulseSays {
     Publish { source: SourceId, id: u64, message: Message },
     /// What became of a message of that node.
     Published { node: Name, id: u64, outcome: Outcome },
+    /// Clients of this node came to a room that another one holds, or left it.
+    Presence { source: SourceId, whole: bool, turnovers: Vec<Turnover> },
 }

@@ -144,7 +144,7 @@ fn past<'a>(newest: impl DoubleEndedIterator<Item = &'a Arc<Frame>>) -> Past {
 #[cfg(test)]
 pub fn look_up(board: &mut Board, question: Question) -> Answer {
     let limits = tickerd_model::rooms::Limits { age_ms: 1, bytes: 1 };
-    let mut rooms = Rooms::new(limits);
+    let mut rooms = Rooms::new(limits, None);
     answer(
         &mut Desk {
             board,

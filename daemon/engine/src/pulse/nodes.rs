@@ -6,6 +6,7 @@ mod hear;
 mod join;
 mod posting;
 mod posts;
+mod presence;
 mod say;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use tokio::sync::mpsc as async_mpsc;
 use self::join::Window;
 use self::posts::Posts;
 pub use self::posts::Who;
+use self::presence::LIST_US;
 use crate::exchange::nodes::{NodeOrder, PulseSays, WAITING_MAX};
 use tickerd_cluster::load::About;
 use tickerd_config::FeedBars;
@@ -55,14 +57,26 @@ pub struct NodePort {
     says: async_mpsc::Sender<PulseSays>,
     /// How long what one feed says waits for what others say of the same instant.
     join: Duration,
+    /// This node's name.
+    me: Box<str>,
 }
 
 impl NodePort {
     /// What the pulse is told by, what it says, and its own end of both. `bell` wakes it.
-    pub fn new(bell: &Arc<Bell>, join: Duration) -> (Nodes, async_mpsc::Receiver<PulseSays>, NodePort) {
+    pub fn new(
+        bell: &Arc<Bell>,
+        me: &str,
+        join: Duration,
+    ) -> (Nodes, async_mpsc::Receiver<PulseSays>, NodePort) {
         let (order, orders) = mpsc::sync_channel(WAITING_MAX);
         let (say, says) = async_mpsc::channel(WAITING_MAX);
-        (Nodes { orders: order, bell: bell.clone() }, says, NodePort { orders, says: say, join })
+        let port = NodePort { orders, says: say, join, me: me.into() };
+        (Nodes { orders: order, bell: bell.clone() }, says, port)
+    }
+
+    /// This node's name.
+    pub fn me(&self) -> &str {
+        &self.me
     }
 }
 
@@ -77,6 +91,8 @@ pub(super) struct Cluster {
     /// Reigns of which loads were dropped, to be told as soon as there is room.
     lost: Vec<(SourceId, u64)>,
     posts: Posts,
+    /// When the holders of rooms are told again who is there, on the pulse's clock.
+    next_list: u64,
 }
 
 /// This node's part in one feed.
@@ -128,6 +144,7 @@ impl Cluster {
             window: None,
             lost: Vec::new(),
             posts: Posts::default(),
+            next_list: LIST_US,
         }
     }
 

@@ -34,6 +34,12 @@ impl Letter {
         Letter(Arc::new(Text { topic, from, to, seq, ts, value }))
     }
 
+    /// One that another node has written.
+    pub fn written(topic: &str, (from, to): (&str, &str), (seq, ts): (u64, u64), value: &[u8]) -> Letter {
+        let (topic, from, to, value) = (topic.into(), from.into(), to.into(), value.into());
+        Letter(Arc::new(Text { topic, from, to, seq, ts, value }))
+    }
+
     /// The room it was sent in.
     pub fn topic(&self) -> &str {
         &self.0.topic

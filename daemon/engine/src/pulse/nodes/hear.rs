@@ -21,7 +21,15 @@ impl Pulse {
             };
             let now = self.mono_us();
             self.board.set_clock(now);
-            if matches!(order, NodeOrder::Publish { .. } | NodeOrder::Published { .. }) {
+            let is_of_clients = matches!(
+                order,
+                NodeOrder::Publish { .. }
+                    | NodeOrder::Published { .. }
+                    | NodeOrder::Presence { .. }
+                    | NodeOrder::Introduce { .. }
+                    | NodeOrder::Gone { .. }
+            );
+            if is_of_clients {
                 self.obey_node(order);
                 continue;
             }
@@ -49,6 +57,7 @@ impl Pulse {
         }
         self.say();
         self.look_at_posts();
+        self.tell_presence();
         if self.is_joining() {
             return false;
         }
@@ -83,6 +92,11 @@ impl Pulse {
             NodeOrder::Whole { source, ask } => self.say_whole(source, ask),
             NodeOrder::Publish { source, node, id, message } => self.hear_post(source, node, id, message),
             NodeOrder::Published { id, outcome } => self.hear_posted(id, outcome),
+            NodeOrder::Presence { source, node, whole, turnovers } => {
+                self.hear_presence(source, &node, whole, &turnovers);
+            }
+            NodeOrder::Introduce { source } => self.introduce(source),
+            NodeOrder::Gone { node } => self.forget_node(&node),
         }
     }
 
@@ -130,6 +144,7 @@ impl Pulse {
             Join::Whole => self.apply_whole(id, load, false),
         };
         self.tell_aged(id);
+        self.apply_presence(id, load);
         let source = self.sources.get(&id).map(|followed| &followed.source);
         let interval = source.and_then(|s| s.tiers.all().first()).map_or(1, |i| i.as_millis().max(1) as u64);
         let is_beat = ts > 0 && ts % interval == 0;

@@ -93,10 +93,7 @@ impl Cluster {
         who: Who,
         now: u64,
     ) -> Result<(), (Who, ProtocolError)> {
-        let is_heard = self.parts.get(&source).is_some_and(
-            |part| matches!(&part.role, Role::Follower(follower) if follower.is_heard && !follower.is_absent),
-        );
-        if !is_heard {
+        if !self.has_holder(source) {
             return Err((who, refusal("no node of the cluster holds this room now; try again")));
         }
         if self.posts.waiting.len() >= POSTS_MAX {
@@ -107,6 +104,12 @@ impl Cluster {
         self.say(PulseSays::Publish { source, id, message: message.clone() });
         self.posts.waiting.insert(id, Waiting { source, message, who, since: now, is_again: false });
         Ok(())
+    }
+
+    /// Whether another node is heard that holds it.
+    pub(super) fn has_holder(&self, source: SourceId) -> bool {
+        let part = self.parts.get(&source).map(|part| &part.role);
+        matches!(part, Some(Role::Follower(follower)) if follower.is_heard && !follower.is_absent)
     }
 
     /// Sends once more what is wanted of those that wait.

@@ -45,13 +45,14 @@ impl Pulse {
         holder.about = about.clone();
         holder.greatest_seq = self.board.greatest(id).max(reign.floor);
         let mut load = match reign.whole {
-            true => whole(&self.board, id),
+            true => Load { turnovers: self.rooms.everyone(id, false), ..whole(&self.board, id) },
             false => {
                 let all = self.board.topics_of(id).map(words::topic_word).map(Change::Added).collect();
                 Load { changes: all, ..Load::default() }
             }
         };
         load.ts = now_unix_ms();
+        drop(self.rooms.take_told(id));
         load.health = health.as_ref().map(words::health_word);
         load.about = Some(about);
         nodes.send(id, load, false);
@@ -130,7 +131,9 @@ impl Pulse {
             Turn::Added(topic) => Change::Added(words::topic_word(topic)),
             Turn::Removed(topic) => Change::Removed(topic.name().into()),
         });
-        let load = Load { ts, about, changes: changes.collect(), ticks, health, whole: None, retired: 0 };
+        let (turnovers, letters) = self.rooms.take_told(id);
+        let changes = changes.collect();
+        let load = Load { ts, about, changes, ticks, health, turnovers, letters, ..Load::default() };
         // An own beat that pushes every value does so on all nodes.
         let is_said = followed.source.always && !due.is_empty();
         let empty = Load { ts, ..Load::default() };
@@ -154,7 +157,9 @@ impl Pulse {
         };
         let about = part.about(&followed.source);
         let health = health.as_ref().map(words::health_word);
-        let load = Load { ts: now_unix_ms(), about: Some(about), health, ..whole(&self.board, id) };
+        let turnovers = self.rooms.everyone(id, false);
+        let load =
+            Load { ts: now_unix_ms(), about: Some(about), health, turnovers, ..whole(&self.board, id) };
         // Without room there is no answer, and whoever asked asks again.
         nodes.say(PulseSays::Whole { source: id, ask, load });
     }

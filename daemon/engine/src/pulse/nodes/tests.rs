@@ -47,9 +47,13 @@ fn source(id: SourceId, epoch: &str) -> Arc<Source> {
 
 impl Node {
     fn new(join: Duration) -> Node {
+        Node::named("a", join)
+    }
+
+    fn named(me: &str, join: Duration) -> Node {
         let registry = Registry::new();
         let bell = Arc::new(Bell::default());
-        let (nodes, says, port) = NodePort::new(&bell, join);
+        let (nodes, says, port) = NodePort::new(&bell, me, join);
         let mut outlet = Outlet::new(IntCounter::new("behind", "Beats.").unwrap());
         let (down, beats) = mpsc::channel(4_096);
         let (uplink, asked) = Uplink::new(Arc::new(|| {}));

@@ -3,11 +3,11 @@
 use super::*;
 use crate::exchange::enquiry::Answer as HttpAnswer;
 use crate::exchange::nodes::Outcome;
-use crate::exchange::question::{About, Answer, Client, Found, Message, Published, Question};
+use crate::exchange::question::{About, Answer, Client, Found, Message, Move, Published, Question};
 use tickerd_cluster::Node as Name;
 use tickerd_model::history::Depth;
 use tickerd_model::protocol::error::Code;
-use tickerd_model::rooms::{Declared, Publisher};
+use tickerd_model::rooms::{Declared, Person, Publisher, Seat, To};
 use tickerd_model::source::Kind;
 
 const R: SourceId = SourceId(2);
@@ -43,7 +43,11 @@ fn name(node: &str) -> Name {
 
 impl Node {
     fn holding(era: u64) -> Node {
-        let mut node = Node::new(Duration::ZERO);
+        Node::named_holding("a", era)
+    }
+
+    fn named_holding(me: &str, era: u64) -> Node {
+        let mut node = Node::named(me, Duration::ZERO);
         node.keep(era);
         node
     }
@@ -80,6 +84,56 @@ impl Node {
         all
     }
 
+    /// A client of this node comes to the room, or leaves it.
+    fn moves(&mut self, conn: u32, name: Option<&str>) {
+        let room = self.pulse.board.find("r.a").unwrap();
+        let me = self.pulse.nodes.as_ref().unwrap().port.me().to_owned();
+        let person = name.map(|name| Person {
+            conn: format!("{me}-0-{conn}").into(),
+            name: Some(name.into()),
+            info: None,
+        });
+        self.uplink.report(vec![Move { room, seat: seat(conn), person }]).unwrap();
+        self.pulse.turn();
+    }
+
+    /// What it tells the holder of its clients goes to this one.
+    fn tells(&mut self, holder: &mut Node) -> bool {
+        let PulseSays::Presence { source: R, whole, turnovers } = self.said() else { panic!("nobody moved") };
+        let node = self.pulse.nodes.as_ref().unwrap().port.me().into();
+        holder.nodes.order(NodeOrder::Presence { source: R, node, whole, turnovers });
+        whole
+    }
+
+    fn hears(&mut self, load: &Load) {
+        let load = Arc::new(load.clone());
+        self.nodes.order(NodeOrder::Accept { id: R, source: None, load, join: Join::Next });
+        self.pulse.turn();
+    }
+
+    /// Who is there, as this node says.
+    fn members(&self) -> Vec<String> {
+        let (_, people) = self.pulse.rooms.members("r.a").unwrap();
+        let mut names: Vec<String> =
+            people.iter().filter_map(|person| person.name.as_deref()).map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    /// Who clients here were told came, and who left; and the letters that they got.
+    fn told(&mut self) -> (Vec<String>, Vec<String>, Vec<(u32, String)>) {
+        let (mut joined, mut left, mut letters) = (Vec::new(), Vec::new(), Vec::new());
+        for beat in self.beats() {
+            for (_, turnover) in &beat.turnovers {
+                joined.extend(turnover.joined.iter().map(|person| person.conn.to_string()));
+                left.extend(turnover.left.iter().map(|person| person.conn.to_string()));
+            }
+            let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
+            letters.extend(beat.letters.iter().map(|(seat, letter)| (seat.conn, text(letter.value()))));
+        }
+        (joined, left, letters)
+    }
+
     fn sends(&mut self) -> (u64, Message) {
         match self.said() {
             PulseSays::Publish { source: R, id, message } => (id, message),
@@ -101,6 +155,10 @@ impl Node {
             }
         }
     }
+}
+
+fn seat(conn: u32) -> Seat {
+    Seat { shard: 0, conn, generation: 1 }
 }
 
 fn taken(seq: u64) -> Outcome {
@@ -178,4 +236,79 @@ fn a_message_over_http_waits_for_the_holder_too() {
     b.nodes.order(NodeOrder::Published { id, outcome: taken(5) });
     b.pulse.turn();
     assert!(matches!(answered.try_recv(), Ok(HttpAnswer::Published(Published { seq: 5, .. }))));
+}
+
+#[test]
+fn everyone_is_seen_on_each_node_until_they_or_their_node_are_gone() {
+    let (mut a, mut b) = (Node::holding(1), Node::named("b", Duration::ZERO));
+    let first = a.load();
+    b.join(&first, 1);
+    b.moves(1, Some("bob"));
+    assert!(!b.tells(&mut a));
+    a.moves(1, Some("ann"));
+    let mut load = a.load();
+    while load.turnovers.iter().map(|turnover| turnover.joined.len()).sum::<usize>() < 2 {
+        load.turnovers.extend(a.load().turnovers);
+    }
+    b.hears(&load);
+    let both = vec!["ann".to_owned(), "bob".to_owned()];
+    assert_eq!((a.members(), b.members()), (both.clone(), both.clone()));
+    for node in [&mut a, &mut b] {
+        let (mut joined, left, _) = node.told();
+        joined.sort();
+        assert_eq!((joined, left), (vec!["a-0-1".to_owned(), "b-0-1".to_owned()], vec![]), "each once");
+    }
+    // A third gets everyone with the whole board, and takes the room: nobody has moved by that.
+    a.nodes.order(NodeOrder::Whole { source: R, ask: 3 });
+    let PulseSays::Whole { load: whole, .. } = a.said() else { panic!("no whole board") };
+    let mut c = Node::named("c", Duration::ZERO);
+    c.join(&whole, 1);
+    assert_eq!(c.members(), both);
+    c.told();
+    c.keep(2);
+    let begins = c.load();
+    b.join(&begins, 2);
+    b.nodes.order(NodeOrder::Introduce { source: R });
+    assert!(b.tells(&mut c), "all who are there");
+    b.pulse.turn();
+    c.pulse.turn();
+    assert_eq!((b.told(), c.told()), Default::default());
+    // Its holder is gone: each node drops its people by itself.
+    for node in [&mut b, &mut c] {
+        node.nodes.order(NodeOrder::Gone { node: "a".into() });
+        node.pulse.turn();
+        assert_eq!(node.members(), ["bob"]);
+    }
+    assert_eq!(b.told().1, ["a-0-1"]);
+    b.moves(1, None);
+    b.tells(&mut c);
+    let load = c.load();
+    let left: Vec<&str> = load.turnovers.iter().flat_map(|t| &t.left).map(|conn| &*conn.0).collect();
+    assert!(left.contains(&"b-0-1") || c.load().turnovers.iter().any(|t| !t.left.is_empty()));
+    assert!(c.members().is_empty());
+}
+
+#[test]
+fn a_letter_goes_to_the_node_of_its_addressee_and_waits_at_the_holder() {
+    let (mut a, mut b) = (Node::holding(1), Node::named("b", Duration::ZERO));
+    let first = a.load();
+    b.join(&first, 1);
+    let letter = |value: &str| Message { to: Some(To::User("bob".into())), ..message(value) };
+    let outcome = a.takes("b", 1, letter("1")).unwrap();
+    assert_eq!(outcome.letter, Some(("user:bob".into(), 0)), "it waits");
+    b.moves(1, Some("bob"));
+    b.tells(&mut a);
+    let mut letters = Vec::new();
+    while letters.is_empty() {
+        let load = a.load();
+        b.hears(&load);
+        letters = b.told().2;
+    }
+    assert_eq!(letters, [(1, "1".to_owned())]);
+    let outcome = a.takes("b", 2, letter("2")).unwrap();
+    assert_eq!((outcome.seq, outcome.letter), (2, Some(("user:bob".into(), 1))));
+    let load = a.load();
+    b.hears(&load);
+    assert_eq!(b.told().2, [(1, "2".to_owned())]);
+    assert!(a.told().2.is_empty(), "nobody else gets it");
 }
