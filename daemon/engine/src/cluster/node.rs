@@ -17,7 +17,7 @@ use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Ask, Message, Said, Tell};
 use tickerd_cluster::{Act, Beat, Found, Joint, Millis, Node as Name};
 use tickerd_model::source::SourceId;
-use tickerd_nats::{Event, Events, Link};
+use tickerd_nats::{Events, Link};
 
 /// Between two looks at the time.
 const LOOK: Duration = Duration::from_millis(50);
@@ -172,29 +172,6 @@ impl Node {
         self.ids.insert(held.feed.source.id, name.clone());
         self.feeds.insert(name.clone(), held);
         self.read_record(&name);
-    }
-
-    fn happened(&mut self, event: &Event) {
-        let now = self.now();
-        match event {
-            // It may have been lost since.
-            Event::Connected if !self.link.is_connected() => {}
-            Event::Connected => {
-                tracing::info!(
-                    cluster = self.settings.cluster,
-                    node = self.settings.node,
-                    "connected to NATS"
-                );
-                self.feeds.values_mut().for_each(|held| held.part.was_deaf(now));
-                let names: Vec<_> = self.feeds.keys().cloned().collect();
-                names.iter().for_each(|name| self.read_record(name));
-            }
-            Event::Disconnected => {
-                tracing::warn!("the connection to NATS is lost: this node serves what it has")
-            }
-            Event::SlowConsumer => self.standing.count_overrun(),
-            Event::Refused(what) => tracing::error!("NATS refuses: {what}"),
-        }
     }
 
     /// Does something to a feed, and then what follows from that.

@@ -4,6 +4,7 @@
 
 mod hear;
 mod join;
+mod posting;
 mod posts;
 mod presence;
 mod say;
