@@ -22,7 +22,6 @@ use tokio::sync::mpsc as async_mpsc;
 use self::join::Window;
 use self::posts::Posts;
 pub use self::posts::Who;
-use self::presence::LIST_US;
 use crate::exchange::nodes::{NodeOrder, PulseSays, WAITING_MAX};
 use tickerd_cluster::load::About;
 use tickerd_config::FeedBars;
@@ -79,6 +78,9 @@ impl NodePort {
         &self.me
     }
 }
+
+/// Between two lists of all who are in the rooms, in microseconds.
+const LIST_US: u64 = 10_000_000;
 
 /// What the pulse knows of its cluster.
 pub(super) struct Cluster {

@@ -5,13 +5,11 @@
 use std::sync::Arc;
 
 use super::super::Pulse;
+use super::LIST_US;
 use crate::exchange::nodes::PulseSays;
 use tickerd_cluster::load::{Load, Turnover};
 use tickerd_model::source::{Kind, SourceId};
 use tickerd_process::clock::now_unix_ms;
-
-/// Between two lists of all, in microseconds.
-pub(super) const LIST_US: u64 = 10_000_000;
 
 impl Pulse {
     /// Tells who of this node came and left.
