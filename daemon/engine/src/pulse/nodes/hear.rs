@@ -124,11 +124,12 @@ impl Pulse {
             // A topic's number may be given to another, so what is due of it goes first.
             self.push();
         }
-        load.about.iter().for_each(|about| self.learn(id, about));
         if let Some(source) = source {
             self.reform(source);
             self.renew_posts(id);
         }
+        // Whoever hears of a room's topics knows by then that it is a room.
+        load.about.iter().for_each(|about| self.learn(id, about));
         if was_absent {
             self.board.undesert(id);
         }

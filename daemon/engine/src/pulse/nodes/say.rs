@@ -8,6 +8,7 @@ use super::{Cluster, Follower, Holder, Part, Role, words};
 use crate::exchange::nodes::{PulseSays, Reign};
 use tickerd_cluster::load::{About, Change, Load};
 use tickerd_model::board::{Board, Due, Turn};
+use tickerd_model::health::{FeedState, Health};
 use tickerd_model::source::{Kind, Source, SourceId};
 use tickerd_model::tier::Tier;
 use tickerd_process::clock::now_unix_ms;
@@ -31,6 +32,12 @@ impl Pulse {
             self.rooms.reopen(id, declared, &mut self.board);
         }
         if let Some(part) = self.nodes.as_mut().and_then(|nodes| nodes.parts.get_mut(&id)) {
+            if let (true, Role::Follower(Follower { is_absent: true, .. })) = (is_room, &part.role) {
+                // A feed's plugin says how it is; a room is well once somebody holds it.
+                let up = Health { state: FeedState::Up, since: now_unix_ms(), reason: String::new() };
+                self.pending.health.retain(|(source, _)| *source != id);
+                self.pending.health.push((id, up));
+            }
             part.role = Role::Holder(Holder { era: reign.era, ..Holder::default() });
         }
         self.renew_beats(id);
