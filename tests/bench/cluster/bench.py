@@ -66,7 +66,7 @@ class Report:
         goal = "" if row["goal"] is None else f"≤ {row['goal']}" + (" ×" if row["goal_is_ratio"] else "")
         met = {None: "", True: "met", False: "MISSED"}[row["met"]]
         what = f"{row['what']}, {row['unit']}"
-        text = f"{row['scenario']}  {what:<58} {cell(row['cluster']):<24} {cell(row['reference']):<24} "
+        text = f"{row['scenario']}  {what:<66} {cell(row['cluster']):<24} {cell(row['reference']):<24} "
         text += f"{cell(row['ratio']):<20} {goal:<9} {met}"
         return text.rstrip() + (f"  ({row['note']})" if row["note"] else "")
 
@@ -426,7 +426,7 @@ def main():
     print(f"{os.cpu_count()} cores, Linux {platform.release()}, {cluster_of(options)}, load {before:.1f} before")
     if options.quick:
         print("A smoke run: these figures mean nothing.")
-    print(f"   {'':<58} {'cluster':<24} {'reference':<24} {'ratio':<20} goal", flush=True)
+    print(f"   {'':<66} {'cluster':<24} {'reference':<24} {'ratio':<20} goal", flush=True)
     with tempfile.TemporaryDirectory(prefix="tickerd-bench-") as folder:
         asyncio.run(run(options, folder, report))
     after = os.getloadavg()[0]
