@@ -155,6 +155,8 @@ fn shipped_configuration_names_every_key() {
             "server.signing.previous.",
             "auth.token.token.",
             "auth.issuer.secret.",
+            "cluster.credentials.",
+            "cluster.password.",
         ];
         owners.iter().any(|owner| key.starts_with(owner))
     };
@@ -164,15 +166,21 @@ fn shipped_configuration_names_every_key() {
 
 #[test]
 fn every_switched_off_setting_works() {
-    let text: String = shipped_text("tickerd.toml")
-        .lines()
-        .filter_map(switched_on)
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let config = Config::from_text("tickerd.toml", &text, Path::new("/etc/tickerd"))
-        .unwrap_or_else(|problems| panic!("{problems}"));
-    let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
-    assert_eq!(names, ["sim", "host", "stocks", "lines"]);
+    let shipped = shipped_text("tickerd.toml");
+    // A node has a file of credentials, or a user and a password.
+    let logins = [
+        &["credentials = { file = \"/etc/tickerd/secrets/node.creds\" }"][..],
+        &["user = \"tickerd\"", "password = { file = \"/etc/tickerd/secrets/nats\" }"],
+    ];
+    for without in logins {
+        let (left_out, lines): (Vec<&str>, Vec<&str>) =
+            shipped.lines().filter_map(switched_on).partition(|line| without.contains(line));
+        assert_eq!(left_out, without);
+        let config = Config::from_text("tickerd.toml", &lines.join("\n"), Path::new("/etc/tickerd"))
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
+        assert_eq!(names, ["sim", "host", "stocks", "lines"]);
+    }
 }
 
 /// A setting without its `#`; `None` for prose and empty lines.

@@ -21,6 +21,8 @@
 //!
 //! Examples with `auth` let anyone subscribe to the feeds, since the world watches them without a token.
 //!
+//! A block marked `json` has messages that need several nodes, one on a line; they are held to the contract.
+//!
 //! `…` in a text stands for any text, and in a request's header for the `id` that came last.
 
 mod likeness;
@@ -31,12 +33,12 @@ mod world;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tickerd_tests::contract::fetch;
-use tickerd_tests::{Value, daemon};
+use tickerd_tests::contract::{Contract, fetch};
+use tickerd_tests::{Event, Value, daemon};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use self::page::{blocks, plain, table_after};
+use self::page::{blocks, messages, plain, table_after};
 use self::world::World;
 
 /// Examples that run at once.
@@ -69,6 +71,19 @@ async fn every_example_runs_as_it_is_told() {
     assert!(missing.is_empty(), "no example shows {missing:?}");
     let commands = table_after("## Commands").into_iter().map(|row| plain(&row[0]).to_owned());
     assert_eq!(sent, commands.collect::<BTreeSet<_>>(), "examples and table name the same commands");
+}
+
+#[tokio::test]
+async fn messages_that_need_several_nodes_are_as_the_contract_has_them() {
+    let daemon = daemon().run().await;
+    let contract = Contract::of(&daemon, &[]).await;
+    let commands: BTreeSet<String> =
+        table_after("## Commands").into_iter().map(|row| plain(&row[0]).to_owned()).collect();
+    for text in messages() {
+        let event = Event::read(text);
+        if commands.contains(&event.name) { contract.check_command(text) } else { contract.check(&event) }
+    }
+    assert_eq!(contract.seen(), BTreeSet::from(["event.notice".to_owned(), "notice reset".to_owned()]));
 }
 
 #[tokio::test]

@@ -33,6 +33,66 @@ pub struct Load {
     /// With `whole`: topics that ended had numbers up to this one. A new topic's are above it.
     #[serde(skip_serializing_if = "is_zero")]
     pub retired: u64,
+    /// Who came to declared topics and left them; with `whole`, all who are there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub turnovers: Vec<Turnover>,
+    /// Messages to some connections alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub letters: Vec<Letter>,
+}
+
+/// Who came to a declared topic, and who left it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turnover {
+    #[serde(deserialize_with = "fields::topic")]
+    pub topic: Arc<str>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<Person>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Conn>,
+}
+
+/// The name of a connection, which begins with that of its node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Conn(#[serde(deserialize_with = "fields::conn")] pub Box<str>);
+
+/// Who is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    #[serde(rename = "c")]
+    pub conn: Conn,
+    #[serde(
+        rename = "n",
+        default,
+        deserialize_with = "fields::address",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub name: Option<Arc<str>>,
+    /// What its token says of it, in JSON.
+    #[serde(
+        rename = "i",
+        default,
+        deserialize_with = "fields::info",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub info: Option<Bytes>,
+}
+
+/// A message to one addressee, for one of the connections that get it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    pub conn: Conn,
+    #[serde(deserialize_with = "fields::topic")]
+    pub topic: Arc<str>,
+    #[serde(default, deserialize_with = "fields::address")]
+    pub from: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "fields::address")]
+    pub to: Option<Arc<str>>,
+    pub seq: u64,
+    pub ts: u64,
+    #[serde(deserialize_with = "fields::value")]
+    pub value: Bytes,
 }
 
 /// What a feed is, for nodes that have no section of it.
@@ -56,6 +116,27 @@ pub struct About {
     pub hello: Box<str>,
     /// The hash of the feed's section in the configuration, so that nodes can be compared.
     pub section: u64,
+    /// Where clients publish: the declared topics.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<Room>,
+}
+
+/// A declared topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    #[serde(deserialize_with = "fields::topic")]
+    pub name: Arc<str>,
+    /// Clients may publish.
+    #[serde(default)]
+    pub publish: bool,
+    /// Clients may see who is there.
+    #[serde(default)]
+    pub presence: bool,
+    /// Messages that are kept, and for how long.
+    #[serde(default)]
+    pub count: u64,
+    #[serde(default)]
+    pub age_ms: u64,
 }
 
 /// A topic came or went.

@@ -187,11 +187,12 @@ impl App {
         let feeds = Arc::new(Feeds::default());
         let rooms = sources.rooms(&config.topics);
         let room_ids = rooms.iter().map(|room| ((*room.source.name).to_owned(), room.source.id)).collect();
-        let others = rooms.into_iter().chain([sources.own(&config.bars)]);
-        let all: Vec<_> = openings.iter().cloned().chain(others).collect();
+        let own = sources.own(&config.bars);
+        let all: Vec<_> = openings.iter().chain(&rooms).cloned().chain([own]).collect();
+        let shared: Vec<_> = openings.iter().cloned().chain(rooms).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);
-        let nodes = joined.as_ref().map(|joined| pulse::NodePort::new(&bell, joined.join));
+        let nodes = joined.as_ref().map(|joined| pulse::NodePort::new(&bell, &joined.node, joined.join));
         let (nodes, port) = nodes.map(|(nodes, says, port)| (cluster::pulse_of(nodes, says), port)).unzip();
         let parts = pulse::Parts {
             past,
@@ -286,7 +287,7 @@ impl App {
         });
         let nodes = match (joined, nodes, standing) {
             (Some(joined), Some(nodes), Some(standing)) => {
-                Some(joined.start(&works, &openings, &stored, nodes, standing)?)
+                Some(joined.start(&works, &shared, &stored, nodes, standing)?)
             }
             _ => None,
         };

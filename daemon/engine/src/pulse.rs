@@ -198,7 +198,7 @@ impl Pulse {
             started: Instant::now(),
             due: Vec::new(),
             pending: Beat::default(),
-            rooms: Rooms::new(letters),
+            rooms: Rooms::new(letters, nodes.as_ref().map(NodePort::me)),
             enquiries,
             stats,
             wants,
@@ -291,10 +291,10 @@ impl Pulse {
         let feed = |id| sources.get(&id).map(|followed| &*followed.source.name);
         bars::count(&mut self.bars, &self.metrics.bars, feed);
         // Behind the beat, so that all that was pushed is with the shards.
-        let Pulse { board, bars, live, rooms, directory, pending, outlet, enquiries, .. } = self;
-        let now_ms = now_unix_ms();
-        let mut desk = Desk { board, bars, live, rooms, directory, beat: pending, now_ms };
-        outlet.answer(|question| answers::answer(&mut desk, question));
+        let (now_ms, now_us) = (now_unix_ms(), self.mono_us());
+        let Pulse { board, bars, live, rooms, directory, pending, outlet, enquiries, nodes, .. } = self;
+        let mut desk = Desk { board, bars, live, rooms, directory, beat: pending, nodes, now_ms, now_us };
+        outlet.answer(|port, question| answers::answer(&mut desk, port, question));
         enquiries.answer(&mut desk);
         self.save(now);
     }

@@ -310,6 +310,16 @@ impl Rooms {
         Ok((state.members.len(), state.members.values().take(max).cloned().collect()))
     }
 
+    /// Everyone in a room, by seat.
+    pub fn members(&self, room: usize) -> impl Iterator<Item = (Seat, &Person)> {
+        self.rooms.get(&room).into_iter().flat_map(|room| &room.members).map(|(seat, person)| (*seat, person))
+    }
+
+    /// Who has a seat in a room.
+    pub fn member(&self, room: usize, seat: Seat) -> Option<&Person> {
+        self.rooms.get(&room)?.members.get(&seat)
+    }
+
     /// How many letters wait, in all rooms together.
     pub fn letters_waiting(&self) -> usize {
         self.mail.len()

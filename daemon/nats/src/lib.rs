@@ -5,6 +5,7 @@
 //! - `hearing`: what others publish.
 //! - `records`: compare-and-set and read, on a bucket of JetStream's key-value store.
 //! - `trouble`: what goes wrong, in words for an operator.
+//! - `without`: the same calls where the feature `nats` is missing; nothing is reached.
 //!
 //! # What it promises
 //! - Nothing waits for long: what cannot be sent now is dropped and counted. Core NATS loses too, so who sends must live with it.
@@ -19,16 +20,28 @@
 //! - It tries again for ever without saying why. The reason is taken from its list of servers, see `Link::trouble`.
 //! - Servers that NATS tells of are not used: the configuration lists them, and certificates have names.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "nats"), allow(dead_code, reason = "settings that nothing reads"))]
 
+#[cfg(feature = "nats")]
 mod credentials;
+#[cfg(feature = "nats")]
 mod hearing;
+#[cfg(feature = "nats")]
 mod link;
+#[cfg(feature = "nats")]
 mod records;
 mod secret;
 mod settings;
+#[cfg(feature = "nats")]
 mod trouble;
+#[cfg(not(feature = "nats"))]
+mod without;
 
+#[cfg(feature = "nats")]
 pub use hearing::{Heard, Hearing};
+#[cfg(feature = "nats")]
 pub use link::{Counts, Event, Events, Link};
 pub use secret::Secret;
 pub use settings::{Error, Settings, SignIn};
+#[cfg(not(feature = "nats"))]
+pub use without::{Event, Events, Heard, Hearing, Link};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+#[cfg(feature = "nats")]
 use async_nats::ServerAddr;
 
 use crate::secret::Secret;
@@ -45,6 +46,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+#[cfg(feature = "nats")]
 impl Settings {
     pub(crate) fn addresses(&self) -> Result<Vec<ServerAddr>, Error> {
         let one = |url: &String| -> Result<ServerAddr, Error> {

@@ -129,6 +129,12 @@ impl Watch {
         self.goes_on().await;
     }
 
+    /// Waits until it is told that nobody brings the feed any more.
+    pub async fn is_left(&mut self) {
+        let left = |state: &String| state == "down" || state == "stale";
+        self.until("a notice that the feed is down", |seen| seen.states.last().is_some_and(left)).await;
+    }
+
     /// Ends it, and gives all that it has seen. Fails if anything was not as it must be.
     pub async fn end(mut self) -> Seen {
         if self.task.is_finished()

@@ -184,7 +184,7 @@ async fn an_edge_never_holds() {
     let mut clients = cluster.watched().await;
     cluster.kill("a").await;
     let edge = clients.get_mut("edge").unwrap();
-    edge.until("stale", |seen| seen.states.iter().any(|state| state == "stale")).await;
+    edge.is_left().await;
     let held = cluster.node("edge").metric("tickerd_cluster_holder{feed=\"steady\"}").await;
     assert_eq!(held, Some(0.0));
     cluster.start("b").await;

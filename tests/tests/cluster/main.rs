@@ -3,6 +3,7 @@
 //! - `nats`: the way to the servers and the records, without a daemon.
 //! - `nodes` starts daemons as one cluster; `checker` has a client on each, which fails at what PROTOCOL.md does not allow.
 //! - `alone`: a daemon without a cluster.
+//! - `rooms`: messages and people of several nodes.
 //! - `holders`, `servers`, `input` and `crowd`: what may happen to a cluster, each with what must come of it.
 //! - `metrics`: what operators see.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
@@ -15,4 +16,5 @@ mod input;
 mod metrics;
 mod nats;
 mod nodes;
+mod rooms;
 mod servers;

@@ -13,7 +13,10 @@ const BOARD: &str = include_str!("../../../dashboards/grafana/dashboards/tickerd
 /// The names of metrics of a cluster in a text.
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.filter(|word| word.starts_with("tickerd_cluster_")).map(|word| word.replace("_bucket", "")).collect()
+    words
+        .filter(|word| word.starts_with("tickerd_cluster_"))
+        .map(|word| word.replace("_bucket", ""))
+        .collect()
 }
 
 #[tokio::test]
@@ -37,7 +40,10 @@ async fn the_table_has_each_metric_and_the_board_asks_for_no_other() {
     assert_eq!(documented.len(), ours.len(), "{ours:#?}");
     for ((name, kind, help), row) in ours.iter().zip(&documented) {
         let begins = format!("| `{name}` | {kind} | ");
-        assert!(row.starts_with(&begins) && row.ends_with(&format!(" | {help} |")), "{begins}… {help}: {row}");
+        assert!(
+            row.starts_with(&begins) && row.ends_with(&format!(" | {help} |")),
+            "{begins}… {help}: {row}"
+        );
     }
     let known = names(TABLE);
     let board: Value = serde_json::from_str(BOARD).unwrap();

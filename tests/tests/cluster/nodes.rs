@@ -84,8 +84,11 @@ impl Cluster {
     /// Asks a node's command line: `tickerd cluster …`.
     pub async fn command(&self, node: &str, words: &[&str]) -> (bool, String) {
         let mut command = tickerd_tests::daemon::command();
-        let admin = self.node(node).admin().to_string();
-        command.arg("cluster").args(words).args(["--admin", &admin]);
+        command
+            .arg("cluster")
+            .args(words)
+            .arg("--socket")
+            .arg(self.node(node).folder().join("tickerd/admin.sock"));
         let output = within("the command to end", command.output()).await.unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())

@@ -49,9 +49,7 @@ async fn all_servers_die_and_come_back() {
     for (node, client) in &mut clients {
         match *node == holder {
             true => client.goes_on().await,
-            false => {
-                drop(client.until("stale", |seen| seen.states.iter().any(|state| state == "stale")).await)
-            }
+            false => client.is_left().await,
         }
         cluster.node(node).metric_until("tickerd_cluster_connected", |connected| connected == 0.0).await;
         cluster.ready(node, "degraded: ").await;
@@ -127,11 +125,7 @@ async fn a_password_is_wrong() {
     let lines = "user = \"node\"\npassword = { env = \"NATS_PASSWORD\" }";
     let wrong = daemon().config(&cluster.toml("a", lines)).env("NATS_PASSWORD", "wrong-CANARY-2").run().await;
     cluster.take("a", wrong);
-    let said = cluster.ready("a", "degraded: ").await;
-    assert!(
-        said.contains("it refuses the user \\\"node\\\"") || said.contains("it refuses the user \"node\""),
-        "{said}"
-    );
+    let said = cluster.ready("a", "it refuses the user \"node\"").await;
     let right = daemon().config(&cluster.toml("b", lines)).env("NATS_PASSWORD", "right-CANARY-1").run().await;
     cluster.take("b", right);
     assert_eq!(cluster.holder(STEADY).await, "b");

@@ -2,26 +2,38 @@
 
 const TEXT: &str = include_str!("../../../daemon/PROTOCOL.md");
 
+/// What examples are in that are run.
+const RUN: &str = "session";
+/// What messages are in that one daemon alone does not send or need. They are held to the contract.
+const MESSAGES: &str = "json";
 /// What other blocks are in: `tests/clients/signed.py` runs those.
 const ELSEWHERE: &str = "python";
 
 /// The examples of the page, with the line on which each begins.
 pub fn blocks() -> Vec<(usize, Vec<&'static str>)> {
-    // `None` outside of blocks, `Some(false)` within one that is not of ours.
+    blocks_of(RUN)
+}
+
+/// The messages of the page that stand in no example.
+pub fn messages() -> Vec<&'static str> {
+    blocks_of(MESSAGES).into_iter().flat_map(|(_, lines)| lines).collect()
+}
+
+fn blocks_of(wanted: &str) -> Vec<(usize, Vec<&'static str>)> {
+    // `None` outside of blocks, `Some(false)` within one that is not wanted.
     let (mut blocks, mut open): (Vec<(usize, Vec<&str>)>, Option<bool>) = (Vec::new(), None);
     for (at, line) in TEXT.lines().enumerate() {
         match (line.strip_prefix("```"), open) {
             (Some(mark), None) => {
-                let is_ours = mark == "session";
                 assert!(
-                    is_ours || mark == ELSEWHERE,
+                    [RUN, MESSAGES, ELSEWHERE].contains(&mark),
                     "line {}: an example that is not run may be untrue",
                     at + 1
                 );
-                if is_ours {
+                if mark == wanted {
                     blocks.push((at + 1, Vec::new()));
                 }
-                open = Some(is_ours);
+                open = Some(mark == wanted);
             }
             (Some(_), Some(_)) => open = None,
             (None, Some(true)) => blocks.last_mut().unwrap().1.push(line),

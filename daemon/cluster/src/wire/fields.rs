@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserializer;
 use serde::de::{Error, Visitor};
 use tickerd_model::normalise::{KIND_BYTES_MAX, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
+use tickerd_model::rooms::CONN_BYTES_MAX;
 use tickerd_model::topic;
 use tickerd_model::wire::json;
 
@@ -68,6 +69,20 @@ pub fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<str>>, D
         let is_address = (1..=ADDRESS_BYTES_MAX).contains(&text.len()) && !text.contains(refused);
         is_address.then(|| Some(text.into())).ok_or_else(|| "not the address of a client".to_owned())
     }))
+}
+
+/// The name of a connection.
+pub fn conn<'de, D: Deserializer<'de>>(from: D) -> Result<Box<str>, D::Error> {
+    from.deserialize_str(Text(|text: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let is_conn = (1..=CONN_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed);
+        is_conn.then(|| text.into()).ok_or_else(|| "not the name of a connection".to_owned())
+    }))
+}
+
+/// What a token says of its client: JSON, as the values of ticks are.
+pub fn info<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
+    value(from).map(Some)
 }
 
 /// A text that people read.

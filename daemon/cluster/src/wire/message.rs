@@ -9,7 +9,7 @@ use super::fields;
 use super::msgpack::{read, write};
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
-use crate::load::Load;
+use crate::load::{Load, Turnover};
 use crate::words::Claim;
 
 /// One message. Who sent it stands on the packet.
@@ -23,6 +23,7 @@ pub enum Message {
     Move(Move),
     Publish(Publish),
     Published(Published),
+    Presence(Presence),
 }
 
 /// What the holder of a feed says to all.
@@ -126,6 +127,14 @@ pub struct Publish {
     pub topic: Arc<str>,
     #[serde(default, deserialize_with = "fields::address", skip_serializing_if = "Option::is_none")]
     pub from: Option<Arc<str>>,
+    /// The one whom it is for; without it all.
+    #[serde(default, deserialize_with = "fields::address", skip_serializing_if = "Option::is_none")]
+    pub to: Option<Arc<str>>,
+    /// Whose share of the room it takes: the client's network address, and its connection.
+    #[serde(default, deserialize_with = "fields::address", skip_serializing_if = "Option::is_none")]
+    pub address: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<(u32, u32, u32)>,
     #[serde(deserialize_with = "fields::value")]
     pub value: Bytes,
 }
@@ -137,8 +146,24 @@ pub struct Published {
     /// Its number, unless it was refused.
     #[serde(default)]
     pub seq: u64,
+    /// Whom it was for, if not for all, and how many connections get it.
+    #[serde(default, deserialize_with = "fields::address", skip_serializing_if = "Option::is_none")]
+    pub to: Option<Arc<str>>,
+    #[serde(default)]
+    pub delivered: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+}
+
+/// To who holds the room: clients of this node came and left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    #[serde(deserialize_with = "fields::name")]
+    pub feed: Box<str>,
+    /// These are all of this node who are there.
+    #[serde(default)]
+    pub whole: bool,
+    pub turnovers: Vec<Turnover>,
 }
 
 /// As the protocol's errors are.
@@ -147,6 +172,8 @@ pub struct Refused {
     pub code: u16,
     #[serde(deserialize_with = "fields::text")]
     pub reason: Box<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// Why a body is no message.
@@ -169,6 +196,7 @@ impl Message {
             Message::Move(_) => "move",
             Message::Publish(_) => "publish",
             Message::Published(_) => "published",
+            Message::Presence(_) => "presence",
         }
     }
 
@@ -182,6 +210,7 @@ impl Message {
             Message::Move(wanted) => write(wanted),
             Message::Publish(publish) => write(publish),
             Message::Published(published) => write(published),
+            Message::Presence(presence) => write(presence),
         }
     }
 
@@ -196,6 +225,7 @@ impl Message {
             "move" => Message::Move(read(body).map_err(no)?),
             "publish" => Message::Publish(read(body).map_err(no)?),
             "published" => Message::Published(read(body).map_err(no)?),
+            "presence" => Message::Presence(read(body).map_err(no)?),
             _ => return Err(Unread::Unknown),
         };
         match message.fault(from) {
@@ -233,7 +263,8 @@ impl Message {
             | Message::Tell(_)
             | Message::Move(_)
             | Message::Publish(_)
-            | Message::Published(_) => None,
+            | Message::Published(_)
+            | Message::Presence(_) => None,
         }
     }
 }

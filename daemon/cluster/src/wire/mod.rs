@@ -23,7 +23,7 @@ mod tests;
 pub use self::assembly::{Assembly, Dropped};
 pub use self::bytes::Bytes;
 pub use self::message::{
-    Ask, Heartbeat, Message, Move, Publish, Published, Refused, Reply, Said, Seen, Tell,
+    Ask, Heartbeat, Message, Move, Presence, Publish, Published, Refused, Reply, Said, Seen, Tell,
 };
 pub use self::packet::{MESSAGE_BYTES_MAX, PART_BYTES_MAX, Packets, TooBig, Writer};
 pub use self::version::{VERSION, Version};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::hello;
+use super::sources::by_first;
 use super::words::{StartError, VERSION, WITHOUT_CLUSTER};
 use super::works::{FEEDS_STOP, Works};
 use crate::cluster::{self, Command, Plugins};
@@ -15,10 +16,10 @@ use crate::exchange::nodes::PulseSays;
 use crate::pulse::{self, Opening};
 use crate::store::SavedTopic;
 use tickerd_cluster::Era;
-use tickerd_cluster::load::About;
+use tickerd_cluster::load::{About, Room};
 use tickerd_config::{self as config, Config, Login, Role};
 use tickerd_model::access::secret::Secret;
-use tickerd_model::source::{Source, SourceId};
+use tickerd_model::source::{Kind, Source, SourceId};
 use tickerd_nats::SignIn;
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,7 +36,17 @@ impl Membership {
         self.command(Command::Open(feed_of(feed, opening, Era::NONE)));
     }
 
-    /// A feed was removed from it. Its source, if it was known here. Others may go on with it.
+    /// Declared topics of one first segment were added to the configuration, and the pulse knows them; or are another from
+    /// now on.
+    pub fn declare(&self, opening: &Opening) {
+        let name = (*opening.source.name).to_owned();
+        match self.shares.openings().insert(name, opening.clone()) {
+            Some(_) => self.command(Command::Change(opening.source.clone())),
+            None => self.command(Command::Open(room_of(opening, Era::NONE))),
+        }
+    }
+
+    /// A feed or a room was removed from it. Its source, if it was known here. Others may go on with it.
     pub fn remove(&self, feed: &str) -> Option<SourceId> {
         let id = self.shares.openings().remove(feed)?.source.id;
         self.command(Command::Close(id));
@@ -120,10 +131,6 @@ impl Plugins for Shares {
 
     fn open(&self, feed: &str) -> Option<cluster::Feed> {
         let works = self.works.upgrade()?;
-        let is_taken = works.config().topics.iter().any(|topic| topic.name.split('.').next() == Some(feed));
-        if is_taken {
-            return None;
-        }
         let opening = works.sources.followed(feed, &works.starter.bare_lane());
         works.orders.open(opening.clone());
         let source = opening.source.clone();
@@ -140,7 +147,18 @@ impl Plugins for Shares {
         let interval = Duration::from_millis(about.interval_ms.clamp(INTERVAL_MIN_MS, INTERVAL_MAX_MS));
         let works = self.works.upgrade();
         let tiers = works.map_or_else(|| known.tiers.clone(), |works| works.sources.tiers(interval));
-        Source { tiers, always: about.always, ..(**known).clone() }
+        let known = (**known).clone();
+        if !about.is_room {
+            return Source { tiers, always: about.always, ..known };
+        }
+        let names = |wanted: fn(&&Room) -> bool| {
+            let mut names: Vec<Box<str>> =
+                about.rooms.iter().filter(wanted).map(|room| (*room.name).into()).collect();
+            names.sort_unstable();
+            names.into_boxed_slice()
+        };
+        let (only, publish) = (Some(names(|_| true)), names(|room| room.publish));
+        Source { kind: Kind::Room, tiers, only, publish, ..known }
     }
 }
 
@@ -154,6 +172,8 @@ pub struct Joined {
     pub epoch: Option<String>,
     /// How long beats of one instant wait for each other.
     pub join: Duration,
+    /// This node's name.
+    pub node: String,
 }
 
 /// Refuses `[cluster]` where the feature is missing.
@@ -171,7 +191,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 /// A secret or a certificate could not be read.
 pub fn join(section: &config::Cluster, wanted: &str) -> Result<Joined, StartError> {
     let room = cluster::join(link_of(section), wanted)?;
-    Ok(Joined { epoch: room.epoch.clone(), room, join: section.join })
+    Ok(Joined { epoch: room.epoch.clone(), room, join: section.join, node: section.node.clone() })
 }
 
 /// The way to the pulse and back.
@@ -229,12 +249,13 @@ fn link_of(section: &config::Cluster) -> tickerd_nats::Settings {
 
 /// How this node is configured.
 fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings {
+    let shares = config.feeds.len() + by_first(&config.topics).len();
     cluster::Settings {
         cluster: section.name.clone(),
         node: section.node.clone(),
         is_edge: section.role == Role::Edge,
         feeds: section.feeds.as_ref().map(|feeds| feeds.iter().cloned().collect()),
-        kept: config.history.bytes / config.feeds.len().max(KEPT_SHARES_MIN),
+        kept: config.history.bytes / shares.max(KEPT_SHARES_MIN),
         config: config.feeds.iter().map(section_of).fold(0, u64::wrapping_add),
         version: VERSION.into(),
     }
@@ -243,10 +264,28 @@ fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings 
 /// A feed keeps at most this part of what the past may take, for nodes that missed beats.
 const KEPT_SHARES_MIN: usize = 4;
 
-/// The feeds of the configuration, as the engine's `cluster` takes them.
+/// The feeds and rooms of the configuration, as the engine's `cluster` takes them.
 fn feeds_of(config: &Config, openings: &[Opening], eras: &HashMap<String, Era>) -> Vec<cluster::Feed> {
-    let era = |feed: &config::Feed| eras.get(&feed.name).copied().unwrap_or(Era::NONE);
-    config.feeds.iter().zip(openings).map(|(feed, opening)| feed_of(feed, opening, era(feed))).collect()
+    let of = |opening: &Opening| {
+        let name = &*opening.source.name;
+        let era = eras.get(name).copied().unwrap_or(Era::NONE);
+        match config.feeds.iter().find(|feed| feed.name == name) {
+            Some(feed) => feed_of(feed, opening, era),
+            None => room_of(opening, era),
+        }
+    };
+    openings.iter().map(of).collect()
+}
+
+/// Every node that has the same declared topics may hold them.
+fn room_of(opening: &Opening, stored: Era) -> cluster::Feed {
+    let mut hasher = Fnv::default();
+    for declared in &opening.rooms {
+        declared.name.hash(&mut hasher);
+        (declared.publish, declared.presence).hash(&mut hasher);
+    }
+    let section = hasher.finish();
+    cluster::Feed { source: opening.source.clone(), nodes: None, may_hold: true, stored, section }
 }
 
 fn feed_of(feed: &config::Feed, opening: &Opening, stored: Era) -> cluster::Feed {

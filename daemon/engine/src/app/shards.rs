@@ -36,7 +36,7 @@ pub fn settings(
     fanout::Settings {
         server: concat!("tickerd/", env!("CARGO_PKG_VERSION")).to_owned(),
         epoch: epoch.into(),
-        node: None,
+        node: config.cluster.as_ref().map(|cluster| cluster.node.as_str().into()),
         deflate: server.compression.unwrap_or_default(),
         limits,
         echo_limits,

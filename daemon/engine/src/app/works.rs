@@ -246,6 +246,7 @@ impl Works {
         rooms.retain(|first, id| {
             let stays = after.contains_key(first.as_str());
             if !stays {
+                self.membership.get().into_iter().for_each(|membership| _ = membership.remove(first));
                 self.orders.close(*id);
             }
             stays
@@ -257,9 +258,13 @@ impl Works {
             let known = rooms.get(first).copied();
             let opening = self.sources.room_as(known, first, &topics);
             rooms.insert(first.to_owned(), opening.source.id);
-            match known {
-                Some(_) => self.orders.change(opening),
-                None => self.orders.open(opening),
+            match (known, self.membership.get()) {
+                (Some(_), Some(membership)) => membership.declare(&opening),
+                (Some(_), None) => self.orders.change(opening),
+                (None, membership) => {
+                    self.orders.open(opening.clone());
+                    membership.into_iter().for_each(|membership| membership.declare(&opening));
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Feed, Plugins, Settings};
 use crate::exchange::nodes::Join;
 use tickerd_cluster::load::{About, Health, Load};
-use tickerd_cluster::{Joint, Millis, Node, Part, Root, Settings as PartSettings};
+use tickerd_cluster::{Era, Joint, Millis, Node, Part, Root, Settings as PartSettings};
 use tickerd_model::source::{Group, Source};
 
 /// Between a plugin and what is wanted of it.
@@ -33,6 +33,8 @@ pub struct Held {
     pub source: Arc<Source>,
     /// Whose numbers the pulse has.
     pub root: Option<Root>,
+    /// Who said what was applied last, and in which era.
+    pub heard: Option<(Era, Node)>,
     /// What the holder said of the feed last.
     pub about: Option<About>,
     /// What this node's plugin said of itself, as it was told to others last.
@@ -69,6 +71,7 @@ impl Held {
             part,
             plugin: Plugin::Off,
             root: None,
+            heard: None,
             about: None,
             told_hello: None,
             handing: None,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::feed::{Handing, Plugin};
@@ -11,7 +12,7 @@ use crate::exchange::nodes::{Join, NodeOrder};
 use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Message, Move};
 use tickerd_cluster::{Millis, Node as Name};
-use tickerd_model::source::{Source, SourceId};
+use tickerd_model::source::{Kind, Source, SourceId};
 
 /// A feed that goes to another node is there within this time, or the command failed.
 const MOVE_MAX: Millis = 40_000;
@@ -33,6 +34,8 @@ impl Node {
     pub(super) fn start_plugin(&mut self, feed: &Arc<str>) {
         let Some(held) = self.feeds.get_mut(feed) else { return };
         match held.plugin {
+            // What is in a room comes from clients.
+            Plugin::Off if held.source.kind == Kind::Room => {}
             Plugin::Off => {
                 held.plugin = Plugin::Runs;
                 self.plugins.begin(feed);
@@ -48,8 +51,12 @@ impl Node {
             Plugin::Runs => {
                 held.plugin = Plugin::Ends { again: false };
                 let (back, of) = (self.back.clone(), feed.clone());
-                // It comes from another thread, which may wait a moment.
-                let ended = move || drop(back.blocking_send(Back::Ended { feed: of }));
+                // It may come from another thread, which may wait a moment, or at once from this one.
+                let ended = move || {
+                    if let Err(TrySendError::Full(back_again)) = back.try_send(Back::Ended { feed: of }) {
+                        drop(back.blocking_send(back_again));
+                    }
+                };
                 self.plugins.end(feed, Box::new(ended));
             }
             Plugin::Ends { .. } => held.plugin = Plugin::Ends { again: false },
@@ -225,6 +232,9 @@ impl Node {
         held.feed.source = source.clone();
         if held.part.holds().is_some() {
             held.source = Arc::new(Source { group: held.source.group.clone(), ..(**source).clone() });
+            self.plugins.change(&held.source);
+        } else if source.kind == Kind::Room {
+            // The pulse has to know what is declared here once this node holds it.
             self.plugins.change(&held.source);
         }
     }

@@ -8,9 +8,34 @@ use crate::exchange::nodes::NodeOrder;
 use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Ask, Heartbeat, Message, Reply, Said, Seen, Tell, Wrong};
 use tickerd_cluster::{Answer, Millis, Node as Name};
+use tickerd_nats::Event;
 use tickerd_process::clock::now_unix_ms;
 
 impl Node {
+    /// The way to the others came, went, or was too narrow.
+    pub(super) fn happened(&mut self, event: &Event) {
+        let now = self.now();
+        match event {
+            // It may have been lost since.
+            Event::Connected if !self.link.is_connected() => {}
+            Event::Connected => {
+                tracing::info!(
+                    cluster = self.settings.cluster,
+                    node = self.settings.node,
+                    "connected to NATS"
+                );
+                self.feeds.values_mut().for_each(|held| held.part.was_deaf(now));
+                let names: Vec<_> = self.feeds.keys().cloned().collect();
+                names.iter().for_each(|name| self.read_record(name));
+            }
+            Event::Disconnected => {
+                tracing::warn!("the connection to NATS is lost: this node serves what it has")
+            }
+            Event::SlowConsumer => self.standing.count_overrun(),
+            Event::Refused(what) => tracing::error!("NATS refuses: {what}"),
+        }
+    }
+
     pub(super) fn hear(&mut self, packet: &[u8]) {
         let now = self.now();
         let Heard { from, message } = match self.mouth.hear(packet, now) {
@@ -40,7 +65,9 @@ impl Node {
                 self.with(&feed.into(), |held| held.part.answered(&from, answer, now));
             }
             Message::Move(wanted) => self.heard_move(&wanted.feed.into(), &wanted.to),
-            Message::Publish(_) | Message::Published(_) => {}
+            Message::Publish(publish) => self.heard_publish(from, publish),
+            Message::Published(answer) => self.heard_published(answer),
+            Message::Presence(presence) => self.heard_presence(&from, presence),
         }
     }
 
@@ -98,5 +125,15 @@ impl Node {
 
     pub(super) fn answer(&mut self, feed: &str, to: &Name, answer: Answer<Arc<Load>>) {
         self.send("answer", &to.name, &Message::Answer(Reply { feed: feed.into(), answer }));
+    }
+
+    pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {
+        let (subject, packets) = self.mouth.say(what, of, message);
+        for packet in packets {
+            // What is lost is a hole in the beats, for which others ask.
+            if self.out.try_send((subject.clone(), packet.into())).is_err() {
+                self.standing.count_overrun();
+            }
+        }
     }
 }

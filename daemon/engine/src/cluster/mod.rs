@@ -7,6 +7,7 @@
 //! - `node` is the loop: what comes in, and when.
 //! - `hearing` is what other nodes say; `hands` is how feeds go from one node to another.
 //! - `feed` is what it knows of one feed.
+//! - `rooms` is what clients do in rooms that another node holds.
 //! - `records` are the keys that all nodes share.
 //! - `said` reads and writes what nodes send.
 //! - `standing` is what people are told.
@@ -17,6 +18,7 @@ mod hands;
 mod hearing;
 mod node;
 mod records;
+mod rooms;
 mod said;
 mod standing;
 mod words;

@@ -17,7 +17,7 @@ use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Ask, Message, Said, Tell};
 use tickerd_cluster::{Act, Beat, Found, Joint, Millis, Node as Name};
 use tickerd_model::source::SourceId;
-use tickerd_nats::{Event, Events, Link};
+use tickerd_nats::{Events, Link};
 
 /// Between two looks at the time.
 const LOOK: Duration = Duration::from_millis(50);
@@ -66,7 +66,7 @@ pub struct Node {
     pub(super) back: mpsc::Sender<Back>,
     results: Option<mpsc::Receiver<Back>>,
     /// What waits to be sent.
-    out: mpsc::Sender<(String, Bytes)>,
+    pub(super) out: mpsc::Sender<(String, Bytes)>,
     pub(super) mouth: Mouth,
     pub(super) standing: Arc<Standing>,
     pub(super) nodes: BTreeMap<Name, NodeSeen>,
@@ -174,29 +174,6 @@ impl Node {
         self.read_record(&name);
     }
 
-    fn happened(&mut self, event: &Event) {
-        let now = self.now();
-        match event {
-            // It may have been lost since.
-            Event::Connected if !self.link.is_connected() => {}
-            Event::Connected => {
-                tracing::info!(
-                    cluster = self.settings.cluster,
-                    node = self.settings.node,
-                    "connected to NATS"
-                );
-                self.feeds.values_mut().for_each(|held| held.part.was_deaf(now));
-                let names: Vec<_> = self.feeds.keys().cloned().collect();
-                names.iter().for_each(|name| self.read_record(name));
-            }
-            Event::Disconnected => {
-                tracing::warn!("the connection to NATS is lost: this node serves what it has")
-            }
-            Event::SlowConsumer => self.standing.count_overrun(),
-            Event::Refused(what) => tracing::error!("NATS refuses: {what}"),
-        }
-    }
-
     /// Does something to a feed, and then what follows from that.
     pub(super) fn with(&mut self, feed: &Arc<str>, act: impl FnOnce(&mut Held)) {
         if let Some(held) = self.feeds.get_mut(feed) {
@@ -223,6 +200,9 @@ impl Node {
                     self.answer(&waits.feed, &waits.node, answer);
                 }
             }
+            PulseSays::Publish { source, id, message } => self.publish(source, id, message),
+            PulseSays::Published { node, id, outcome } => self.published(&node, id, outcome),
+            PulseSays::Presence { source, whole, turnovers } => self.tell_presence(source, whole, turnovers),
             PulseSays::Lost { source, era } => {
                 let Some(feed) = self.ids.get(&source).cloned() else { return };
                 tracing::warn!(
@@ -287,6 +267,7 @@ impl Node {
         let now = self.now();
         self.looks += 1;
         self.look_at_moves(now);
+        self.look_for_gone(now);
         let names: Vec<_> = self.feeds.keys().cloned().collect();
         for name in names {
             self.with(&name, |held| held.part.look(now));
@@ -342,6 +323,7 @@ impl Node {
             load: beat.load.clone(),
             join: join_of(joint, root),
         });
+        self.introduce(feed, &beat.head.at);
     }
 
     fn act(&mut self, feed: &Arc<str>, act: Act) {
@@ -370,7 +352,8 @@ impl Node {
             numbers = epoch_of(&root),
             "this node holds the feed"
         );
-        held.with_root(&root, None);
+        // It is as this node's configuration has it from now on.
+        held.with_root(&root, Some((*held.feed.source).clone()));
         held.is_absent = false;
         (held.about, held.told_hello) = (None, None);
         let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
@@ -386,15 +369,5 @@ impl Node {
         (self.order)(NodeOrder::Yield { source: held.source.id });
         self.end_plugin(feed);
         self.tell_standing(self.now());
-    }
-
-    pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {
-        let (subject, packets) = self.mouth.say(what, of, message);
-        for packet in packets {
-            // What is lost is a hole in the beats, for which others ask.
-            if self.out.try_send((subject.clone(), packet.into())).is_err() {
-                self.standing.count_overrun();
-            }
-        }
     }
 }

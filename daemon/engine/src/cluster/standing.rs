@@ -25,6 +25,8 @@ pub struct NodeSeen {
     pub says: Heartbeat,
     /// How far its clock is ahead of this node's.
     pub clock_ms: i64,
+    /// It was not heard for so long that its clients are gone.
+    pub is_gone: bool,
 }
 
 #[derive(Debug)]
@@ -179,7 +181,7 @@ impl Node {
         });
         if self.nodes.len() < NODES_MAX || self.nodes.contains_key(from) {
             let clock_ms = whole(says.ts) - whole(now_unix_ms());
-            self.nodes.insert(from.clone(), NodeSeen { heard: now, says, clock_ms });
+            self.nodes.insert(from.clone(), NodeSeen { heard: now, says, clock_ms, is_gone: false });
         }
     }
 

@@ -101,6 +101,13 @@ pub enum Answer {
     Disconnected(bool),
 }
 
+impl Answer {
+    /// What became of a message.
+    pub fn of(outcome: Result<Published, ProtocolError>) -> Answer {
+        outcome.map_or_else(Answer::Refused, Answer::Published)
+    }
+}
+
 /// Asks shards and the pulse, from any thread. The default has none to ask.
 #[derive(Debug, Clone, Default)]
 pub struct Asker {

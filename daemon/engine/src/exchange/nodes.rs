@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use tickerd_cluster::load::Load;
+use super::question::{Message, Published};
+use tickerd_cluster::Node as Name;
+use tickerd_cluster::load::{Load, Turnover};
+use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::source::{Source, SourceId};
 
 /// Orders that wait for the pulse, and loads that wait for the engine's `cluster`.
@@ -49,7 +52,20 @@ pub enum NodeOrder {
     Absent { source: SourceId, reason: String },
     /// The whole board is wanted, by the one with this number.
     Whole { source: SourceId, ask: u64 },
+    /// A client of another node publishes in a room that this one holds. The node may send the same number again.
+    Publish { source: SourceId, node: Name, id: u64, message: Message },
+    /// What became of a message that the pulse had published elsewhere. Its topic is known there.
+    Published { id: u64, outcome: Outcome },
+    /// Clients of that node came to a room that this one holds, or left it. `whole`: they are all of that node who are there.
+    Presence { source: SourceId, node: Arc<str>, whole: bool, turnovers: Vec<Turnover> },
+    /// A room's holder is another from now on, and is to be told who of this node is there.
+    Introduce { source: SourceId },
+    /// A node is not heard any more: its clients are gone.
+    Gone { node: Arc<str> },
 }
+
+/// What became of a message.
+pub type Outcome = Result<Published, ProtocolError>;
 
 /// What the pulse tells the engine's `cluster`.
 #[derive(Debug)]
@@ -63,4 +79,10 @@ pub enum PulseSays {
     /// A load could not be applied as it is, and nothing more is until the whole board comes. `dropped`: ticks that were not
     /// taken.
     Broken { source: SourceId, why: String, dropped: u64 },
+    /// A client of this node publishes in a room that another one holds. The same number may come again.
+    Publish { source: SourceId, id: u64, message: Message },
+    /// What became of a message of that node.
+    Published { node: Name, id: u64, outcome: Outcome },
+    /// Clients of this node came to a room that another one holds, or left it.
+    Presence { source: SourceId, whole: bool, turnovers: Vec<Turnover> },
 }

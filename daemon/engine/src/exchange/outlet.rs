@@ -25,6 +25,8 @@ struct OutPort {
     beats: mpsc::Sender<Downlink>,
     missed: Option<Beat>,
     asked: Asked,
+    /// Answers that took longer, to go with the next ones.
+    late: Vec<Answer>,
 }
 
 impl Outlet {
@@ -35,7 +37,7 @@ impl Outlet {
 
     /// One shard more: where its beats go, and what it asks.
     pub fn add(&mut self, beats: mpsc::Sender<Downlink>, asked: Asked) {
-        self.ports.push(OutPort { beats, missed: None, asked });
+        self.ports.push(OutPort { beats, missed: None, asked, late: Vec::new() });
     }
 
     /// Hands a beat to every shard. Never waits: a shard that is behind gets the newest of all it missed with the next.
@@ -64,20 +66,21 @@ impl Outlet {
     }
 
     /// Answers some questions of each shard that has had all beats and has room for more. What has been pushed, and
-    /// nothing else, may be told: the shard takes what comes next for live.
-    pub fn answer(&mut self, mut answer: impl FnMut(Question) -> Answer) {
-        for OutPort { beats, missed, asked } in &mut self.ports {
+    /// nothing else, may be told: the shard takes what comes next for live. A question that gets no answer now gets one by
+    /// [`Outlet::later`], with the number of its port.
+    pub fn answer(&mut self, mut answer: impl FnMut(usize, Question) -> Option<Answer>) {
+        for (port, OutPort { beats, missed, asked, late }) in self.ports.iter_mut().enumerate() {
             if missed.is_some() || beats.capacity() < BEATS_ROOM {
                 continue;
             }
-            let (mut answers, mut weight) = (Vec::new(), 0);
+            let (mut answers, mut weight) = (std::mem::take(late), 0);
             while answers.len() < ANSWERS_MAX
                 && weight < ANSWERS_WEIGHT_MAX
                 && let Ok(question) = asked.questions.try_recv()
             {
-                let answer = answer(question);
-                weight += answer.weight();
-                answers.push(answer);
+                let answer = answer(port, question);
+                weight += answer.as_ref().map_or(1, Answer::weight);
+                answers.extend(answer);
             }
             if !answers.is_empty() {
                 drop(beats.try_send(Downlink::Answers(answers)));
@@ -85,9 +88,19 @@ impl Outlet {
         }
     }
 
+    /// A question that was not answered at once is answered now, in line with the beats.
+    pub fn later(&mut self, port: usize, answer: Answer) {
+        if let Some(port) = self.ports.get_mut(port) {
+            port.late.push(answer);
+        }
+    }
+
     /// Whether a shard still has to be told of something.
     pub fn owes(&self) -> bool {
-        self.ports.iter().any(|port| port.missed.is_some() || !port.asked.questions.is_empty())
+        let owes = |port: &OutPort| {
+            port.missed.is_some() || !port.late.is_empty() || !port.asked.questions.is_empty()
+        };
+        self.ports.iter().any(owes)
     }
 
     /// Whether anyone asks for every tick of anything.
@@ -131,7 +144,7 @@ mod tests {
     fn port(beats: usize) -> (OutPort, mpsc::Receiver<Downlink>, Uplink) {
         let (beats_in, beats) = mpsc::channel(beats);
         let (uplink, asked) = Uplink::new(Arc::new(|| {}));
-        (OutPort { beats: beats_in, missed: None, asked }, beats, uplink)
+        (OutPort { beats: beats_in, missed: None, asked, late: Vec::new() }, beats, uplink)
     }
 
     fn since(item: Downlink) -> Vec<u64> {
@@ -167,8 +180,8 @@ mod tests {
         Question { from: Client { conn, generation: 0 }, about }
     }
 
-    fn found(question: Question) -> Answer {
-        Answer { to: question.from, found: question::Found::History(None) }
+    fn found(_: usize, question: Question) -> Option<Answer> {
+        Some(Answer { to: question.from, found: question::Found::History(None) })
     }
 
     /// Whoever is behind has not had what the answer follows; and a shard's beats must not wait for its answers.

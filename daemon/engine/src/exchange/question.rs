@@ -60,7 +60,7 @@ pub enum About {
 }
 
 /// What someone publishes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Message {
     /// Where.
     pub topic: String,

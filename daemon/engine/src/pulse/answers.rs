@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use super::live::{Live, Stage};
+use super::nodes::{Cluster, Who};
 use super::rooms::Rooms;
 use crate::exchange::beat::Beat;
-use crate::exchange::question::{About, Answer, Found, Missed, Past, Question};
+use crate::exchange::question::{About, Answer, Found, Message, Missed, Past, Published, Question};
 use crate::exchange::source::Directory;
 use tickerd_model::bars::Bars;
 use tickerd_model::board::Board;
+use tickerd_model::protocol::error::ProtocolError;
+use tickerd_model::source::Kind;
 use tickerd_model::topic::bar;
 use tickerd_model::wire::frame::Frame;
 
@@ -37,14 +40,39 @@ pub struct Desk<'a> {
     pub directory: &'a Directory,
     /// What is told next.
     pub beat: &'a mut Beat,
+    /// The other nodes, in a cluster.
+    pub(super) nodes: &'a mut Option<Cluster>,
     /// Unix milliseconds.
     pub now_ms: u64,
+    /// The pulse's clock, in microseconds.
+    pub now_us: u64,
 }
 
-/// Looks up what is asked, or does it.
-pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
-    let Desk { board, bars, live, rooms, beat, now_ms, .. } = desk;
+impl Desk<'_> {
+    /// Takes a message, or sends it to the node that holds its room: then there is no answer now, and one later.
+    pub fn publish(&mut self, message: Message, who: Who) -> Option<(Who, Result<Published, ProtocolError>)> {
+        let room = self.directory.of(&message.topic).filter(|source| source.kind == Kind::Room);
+        if let (Some(nodes), Some(room)) = (self.nodes.as_mut(), room)
+            && nodes.is_follower(room.id)
+        {
+            let refused = nodes.post(room.id, message, who, self.now_us);
+            return refused.err().map(|(who, error)| (who, Err(error)));
+        }
+        Some((who, self.rooms.publish(message, self.now_ms, self.board, self.beat)))
+    }
+}
+
+/// Looks up what is asked, or does it. `port` is that of the shard that asks.
+pub fn answer(desk: &mut Desk<'_>, port: usize, question: Question) -> Option<Answer> {
     let Question { from: to, about } = question;
+    let about = match about {
+        About::Publish(message) => {
+            let (_, published) = desk.publish(message, Who::Shard { port, client: to })?;
+            return Some(Answer { to, found: Found::Published(published) });
+        }
+        about => about,
+    };
+    let Desk { board, bars, live, rooms, now_ms, .. } = desk;
     let found = match about {
         About::History { topic, limit } => Found::History(history(board, &topic, limit)),
         About::Bars { topic, span } => Found::Bars(desk.bars(topic, &span).into()),
@@ -68,10 +96,10 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
             let missed = board.missed_after(last, topics.iter().map(|name| &**name));
             Found::Missed(bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames))))
         }
-        About::Publish(message) => Found::Published(rooms.publish(message, *now_ms, board, beat)),
+        About::Publish(_) => return None,
         About::Members { topic } => Found::Members(rooms.members(&topic)),
     };
-    Answer { to, found }
+    Some(Answer { to, found })
 }
 
 /// The newest ticks of a topic; none if it has not spoken.
@@ -116,7 +144,7 @@ fn past<'a>(newest: impl DoubleEndedIterator<Item = &'a Arc<Frame>>) -> Past {
 #[cfg(test)]
 pub fn look_up(board: &mut Board, question: Question) -> Answer {
     let limits = tickerd_model::rooms::Limits { age_ms: 1, bytes: 1 };
-    let mut rooms = Rooms::new(limits);
+    let mut rooms = Rooms::new(limits, None);
     answer(
         &mut Desk {
             board,
@@ -125,10 +153,14 @@ pub fn look_up(board: &mut Board, question: Question) -> Answer {
             rooms: &mut rooms,
             directory: &Directory::default(),
             beat: &mut Beat::default(),
+            nodes: &mut None,
             now_ms: 0,
+            now_us: 0,
         },
+        0,
         question,
     )
+    .expect("it is not published elsewhere")
 }
 
 #[cfg(test)]

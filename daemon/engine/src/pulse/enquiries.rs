@@ -1,9 +1,11 @@
 //! What HTTP asks of the pulse: the past of a topic, and messages to declared ones.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::answers::{self, Desk};
+use super::nodes::Who;
 use crate::exchange::enquiry::{Answer, ENQUIRIES_MAX, PulseAsk, PulseEnquiry};
+use crate::exchange::question::Message;
 
 /// Enquiries that are answered in one turn. Each takes some microseconds.
 const ANSWERED_MAX: usize = 64;
@@ -44,6 +46,13 @@ impl Enquiries {
             if answer.is_closed() {
                 continue;
             }
+            let what = match what {
+                PulseAsk::Publish(message) => {
+                    publish(desk, message, answer);
+                    continue;
+                }
+                what => what,
+            };
             match self.found(desk, what) {
                 Ok(found) => drop(answer.send(found)),
                 Err(what) => self.waiting.push(PulseEnquiry { what, answer }),
@@ -54,12 +63,7 @@ impl Enquiries {
     /// The answer, or the question while it has to wait.
     fn found(&self, desk: &mut Desk<'_>, what: PulseAsk) -> Result<Answer, PulseAsk> {
         match what {
-            PulseAsk::Publish(message) => {
-                let checked = desk.directory.check_room(&message.topic);
-                let published =
-                    checked.and_then(|()| desk.rooms.publish(message, desk.now_ms, desk.board, desk.beat));
-                Ok(published.map_or_else(Answer::Refused, Answer::Published))
-            }
+            PulseAsk::Publish(_) => Err(what),
             PulseAsk::Bars { topics, span, hinted } => {
                 let epoch = |topic: &String| desk.directory.epoch_of(topic).unwrap_or_default().into();
                 let epochs = topics.iter().map(epoch).collect();
@@ -87,5 +91,15 @@ impl Enquiries {
                 })
             }
         }
+    }
+}
+
+/// The answer comes at once, or later from the node that holds the room.
+fn publish(desk: &mut Desk<'_>, message: Message, answer: oneshot::Sender<Answer>) {
+    if let Err(error) = desk.directory.check_room(&message.topic) {
+        return drop(answer.send(Answer::Refused(error)));
+    }
+    if let Some((Who::Http(answer), published)) = desk.publish(message, Who::Http(answer)) {
+        drop(answer.send(Answer::of(published)));
     }
 }

@@ -4,6 +4,9 @@
 
 mod hear;
 mod join;
+mod posting;
+mod posts;
+mod presence;
 mod say;
 #[cfg(test)]
 mod tests;
@@ -17,11 +20,15 @@ use std::time::Duration;
 use tokio::sync::mpsc as async_mpsc;
 
 use self::join::Window;
+use self::posts::Posts;
+pub use self::posts::Who;
+use self::presence::LIST_US;
 use crate::exchange::nodes::{NodeOrder, PulseSays, WAITING_MAX};
 use tickerd_cluster::load::About;
 use tickerd_config::FeedBars;
 use tickerd_model::health::Health;
 use tickerd_model::lane::Lane;
+use tickerd_model::rooms::Declared;
 use tickerd_model::source::SourceId;
 use tickerd_process::Bell;
 
@@ -50,14 +57,26 @@ pub struct NodePort {
     says: async_mpsc::Sender<PulseSays>,
     /// How long what one feed says waits for what others say of the same instant.
     join: Duration,
+    /// This node's name.
+    me: Box<str>,
 }
 
 impl NodePort {
     /// What the pulse is told by, what it says, and its own end of both. `bell` wakes it.
-    pub fn new(bell: &Arc<Bell>, join: Duration) -> (Nodes, async_mpsc::Receiver<PulseSays>, NodePort) {
+    pub fn new(
+        bell: &Arc<Bell>,
+        me: &str,
+        join: Duration,
+    ) -> (Nodes, async_mpsc::Receiver<PulseSays>, NodePort) {
         let (order, orders) = mpsc::sync_channel(WAITING_MAX);
         let (say, says) = async_mpsc::channel(WAITING_MAX);
-        (Nodes { orders: order, bell: bell.clone() }, says, NodePort { orders, says: say, join })
+        let port = NodePort { orders, says: say, join, me: me.into() };
+        (Nodes { orders: order, bell: bell.clone() }, says, port)
+    }
+
+    /// This node's name.
+    pub fn me(&self) -> &str {
+        &self.me
     }
 }
 
@@ -71,6 +90,9 @@ pub(super) struct Cluster {
     window: Option<Window>,
     /// Reigns of which loads were dropped, to be told as soon as there is room.
     lost: Vec<(SourceId, u64)>,
+    posts: Posts,
+    /// When the holders of rooms are told again who is there, on the pulse's clock.
+    next_list: u64,
 }
 
 /// This node's part in one feed.
@@ -79,6 +101,8 @@ struct Part {
     /// As this node's configuration has it.
     bars: FeedBars,
     max_age: Option<Duration>,
+    /// Topics that this node's configuration declares.
+    declared: Vec<Declared>,
     role: Role,
 }
 
@@ -113,14 +137,22 @@ struct Holder {
 
 impl Cluster {
     pub fn new(port: NodePort) -> Cluster {
-        Cluster { port, parts: BTreeMap::new(), beats: Vec::new(), window: None, lost: Vec::new() }
+        Cluster {
+            port,
+            parts: BTreeMap::new(),
+            beats: Vec::new(),
+            window: None,
+            lost: Vec::new(),
+            posts: Posts::default(),
+            next_list: LIST_US,
+        }
     }
 
     /// A feed came. Until it is told otherwise, this node follows it.
     pub fn open(&mut self, id: SourceId, lane: &Arc<Lane>, bars: FeedBars) {
         let (lane, max_age) = (lane.clone(), lane.freshness().source_max_age());
         let role = Role::Follower(Follower::default());
-        self.parts.insert(id, Part { lane, bars, max_age, role });
+        self.parts.insert(id, Part { lane, bars, max_age, declared: Vec::new(), role });
     }
 
     /// A feed is configured so from now on.
@@ -129,6 +161,11 @@ impl Cluster {
             part.bars = bars;
             part.max_age = lane.freshness().source_max_age();
         }
+    }
+
+    /// A room's topics are declared so in this node's configuration.
+    pub fn declare(&mut self, id: SourceId, declared: &[Declared]) {
+        self.parts.get_mut(&id).into_iter().for_each(|part| part.declared = declared.to_vec());
     }
 
     pub fn close(&mut self, id: SourceId) {
@@ -161,7 +198,7 @@ impl Cluster {
 
     /// When the pulse has to look at it again, on its clock.
     pub fn deadline(&self) -> Option<u64> {
-        self.window.as_ref().map(|window| window.until)
+        self.window.as_ref().map(|window| window.until).into_iter().chain(self.posts.deadline()).min()
     }
 
     fn holder(&mut self, id: SourceId) -> Option<&mut Holder> {

@@ -1,7 +1,10 @@
 //! Declared topics, as the pulse keeps them: who is where, what is published, and the letters.
 
+mod others;
+
 use std::collections::{BTreeSet, HashMap};
 
+use self::others::Others;
 use crate::exchange::beat::Beat;
 use crate::exchange::question::{MEMBERS_MAX, Message, Move, Published};
 use tickerd_model::board::{Board, TopicId};
@@ -20,6 +23,8 @@ pub struct Rooms {
     published: PublishCounts,
     /// How many topics are declared, and how many subscriptions to all of them together.
     size: (usize, usize),
+    /// In a cluster: clients of other nodes, and what is told to other nodes.
+    others: Option<Others>,
 }
 
 /// What became of messages since the last call of [`Rooms::take_published`].
@@ -41,13 +46,14 @@ struct Place {
 }
 
 impl Rooms {
-    /// None yet. What waits for users is kept within these limits.
-    pub fn new(limits: Limits) -> Rooms {
+    /// None yet. What waits for users is kept within these limits. `me` is this node's name, in a cluster.
+    pub fn new(limits: Limits, me: Option<&str>) -> Rooms {
         Rooms {
             model: rooms::Rooms::new(limits),
             places: HashMap::new(),
             published: PublishCounts::default(),
             size: (0, 0),
+            others: me.map(Others::new),
         }
     }
 
@@ -114,7 +120,11 @@ impl Rooms {
         let is_mail = self.model.letters_waiting() > 0;
         for Move { room, seat, person } in moves {
             // One that was closed meanwhile has nobody in it.
-            let Some(room) = self.places.get(&room).map(|place| place.number) else { continue };
+            let Some(place) = self.places.get(&room) else { continue };
+            let room = place.number;
+            if let Some(others) = &mut self.others {
+                others.note(place, seat, person.as_ref(), &self.model);
+            }
             match person {
                 Some(person) => {
                     came.extend(person.name.clone().filter(|_| is_mail).map(|name| (room, name)));
@@ -124,7 +134,8 @@ impl Rooms {
             }
         }
         for (room, name) in came {
-            beat.letters.extend(self.model.collect(room, &name, now_ms));
+            let letters = self.model.collect(room, &name, now_ms);
+            self.hand_out(room, letters, beat);
         }
         if has_moved {
             self.size = self.model.size();
@@ -137,6 +148,9 @@ impl Rooms {
         beating.sort_unstable_by_key(|(_, place)| place.number);
         for (id, place) in beating {
             let turnover = self.model.take_turnover(place.number);
+            if let (Some(others), Some(turnover)) = (&mut self.others, &turnover) {
+                others.tell(place, turnover);
+            }
             beat.turnovers.extend(turnover.map(|turnover| (*id, turnover.into())));
         }
     }
@@ -164,7 +178,9 @@ impl Rooms {
                 Sent::ToSeats(seats, letter) => {
                     let told = Some((letter.to().into(), seats.len()));
                     let seq = letter.seq();
-                    beat.letters.extend(seats.into_iter().map(|seat| (seat, letter.clone())));
+                    let letters = seats.into_iter().map(|seat| (seat, letter.clone())).collect();
+                    let room = self.model.find(&topic).unwrap_or(usize::MAX);
+                    self.hand_out(room, letters, beat);
                     (seq, told)
                 }
             };
@@ -226,7 +242,7 @@ mod tests {
         let depth = history::Depth { count: 8, age: Duration::from_secs(60) };
         let declared = Declared { name: "rooms.a".into(), publish: true, presence: true, depth };
         let limits = Limits { age_ms: 60_000, bytes: 1 << 20 };
-        let mut rooms = Rooms::new(limits);
+        let mut rooms = Rooms::new(limits, None);
         rooms.open(F, vec![declared], &mut board);
         for value in ["1", "2"] {
             let message = Message {

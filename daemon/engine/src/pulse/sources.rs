@@ -98,6 +98,9 @@ impl Pulse {
 
     /// From now on a source's ticks are collected and its beats come.
     pub(super) fn follow(&mut self, source: Arc<Source>, lane: Option<Arc<Lane>>, bars: FeedBars) {
+        // In a cluster a room is held and followed as a feed is, though nothing comes by its lane.
+        let is_shared = self.nodes.is_some() && source.kind == Kind::Room;
+        let lane = lane.or_else(|| is_shared.then(|| Arc::new(Lane::new(1, Box::new(|| {})))));
         if let (Some(nodes), Some(lane)) = (&mut self.nodes, &lane) {
             nodes.open(source.id, lane, bars.clone());
         }
@@ -138,6 +141,7 @@ impl Pulse {
 
     /// Topics that are there before they have spoken.
     pub(super) fn declare(&mut self, source: &Source, rooms: Vec<Declared>) {
+        self.nodes.iter_mut().for_each(|nodes| nodes.declare(source.id, &rooms));
         self.rooms.open(source.id, rooms, &mut self.board);
         if source.kind == Kind::Own {
             self.stats.declare(source.id, &mut self.board);
@@ -154,12 +158,14 @@ impl Pulse {
             // Whose numbers its topics have does not depend on the configuration.
             source = Arc::new(Source { group: followed.source.group.clone(), ..(*source).clone() });
             nodes.change(id, lane, bars.clone());
+            nodes.declare(id, &rooms);
             if nodes.is_follower(id) {
                 bars = followed.fields.configured().clone();
             }
         }
         self.reform(source.clone());
-        if source.kind == Kind::Room {
+        let is_follower = self.nodes.as_ref().is_some_and(|nodes| nodes.is_follower(id));
+        if source.kind == Kind::Room && !is_follower {
             self.rooms.reopen(id, rooms, &mut self.board);
         }
         self.make_bars_of(id, bars);

@@ -30,10 +30,12 @@ struct Text {
 
 impl Letter {
     pub(super) fn new(topic: &str, from: &str, to: &To, seq: u64, ts: u64, value: &[u8]) -> Letter {
-        let to = match to {
-            To::User(name) => format!("user:{name}"),
-            To::Conn(conn) => format!("conn:{conn}"),
-        };
+        let (topic, from, to, value) = (topic.into(), from.into(), to.to_string().into(), value.into());
+        Letter(Arc::new(Text { topic, from, to, seq, ts, value }))
+    }
+
+    /// One that another node has written.
+    pub fn written(topic: &str, (from, to): (&str, &str), (seq, ts): (u64, u64), value: &[u8]) -> Letter {
         let (topic, from, to, value) = (topic.into(), from.into(), to.into(), value.into());
         Letter(Arc::new(Text { topic, from, to, seq, ts, value }))
     }

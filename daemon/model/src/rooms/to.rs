@@ -1,5 +1,7 @@
 //! Names of people and of connections, and letters' addressees.
 
+use std::fmt;
+
 use crate::access::user;
 use crate::protocol::error::{Code, ProtocolError};
 use crate::topic::SEGMENT_BYTES_MAX;
@@ -25,6 +27,15 @@ pub enum To {
     User(Box<str>),
     /// One connection.
     Conn(Box<str>),
+}
+
+impl fmt::Display for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            To::User(name) => write!(f, "user:{name}"),
+            To::Conn(conn) => write!(f, "conn:{conn}"),
+        }
+    }
 }
 
 impl To {

@@ -11,7 +11,7 @@ use super::msgpack::write;
 use super::*;
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
-use crate::load::{About, Change, Health, Load, Tick, Topic, Whole};
+use crate::load::{About, Change, Conn, Health, Letter, Load, Person, Room, Tick, Topic, Turnover, Whole};
 use crate::words::Claim;
 
 fn node(name: &str) -> Node {
@@ -64,8 +64,7 @@ fn load() -> Load {
             },
         ],
         health: Some(Health { state: "up".into(), since: 1_795_989_000_000, reason: "".into() }),
-        whole: None,
-        retired: 0,
+        ..Load::default()
     }
 }
 
@@ -79,6 +78,47 @@ fn whole() -> Load {
 
 fn begins() -> Head {
     Head { at: at(3, "a", 1), root: Root { era: era(3), node: node("a") }, follows: None, hands_to: None }
+}
+
+fn turnover() -> Turnover {
+    let bob = Person {
+        conn: Conn("b-0-1f".into()),
+        name: Some("bob".into()),
+        info: Some(Bytes(br#"{"team":"red"}"#[..].into())),
+    };
+    let topic = "lobby.main".into();
+    Turnover {
+        topic,
+        joined: vec![bob, Person { conn: Conn("b-0-2".into()), ..Person::default() }],
+        left: vec![Conn("a-1-3".into())],
+    }
+}
+
+fn room() -> Load {
+    let declared =
+        Room { name: "lobby.main".into(), publish: true, presence: true, count: 100, age_ms: 60_000 };
+    let letter = Letter {
+        conn: Conn("b-0-1f".into()),
+        topic: "lobby.main".into(),
+        from: Some("user:ann".into()),
+        to: Some("user:bob".into()),
+        seq: 3,
+        ts: 1_795_990_000_123,
+        value: Bytes(br#""psst""#[..].into()),
+    };
+    Load {
+        ts: 1,
+        about: Some(About {
+            is_room: true,
+            interval_ms: 50,
+            bars: "false".into(),
+            rooms: vec![declared],
+            ..About::default()
+        }),
+        turnovers: vec![turnover()],
+        letters: vec![letter],
+        ..Load::default()
+    }
 }
 
 /// One of each kind.
@@ -117,14 +157,31 @@ fn each() -> Vec<Message> {
             id: 5,
             topic: "lobby.main".into(),
             from: Some("user:ann".into()),
+            to: Some("user:bob".into()),
+            address: Some("192.0.2.1".into()),
+            seat: Some((0, 31, 2)),
             value: Bytes(br#"{"text":"hi"}"#[..].into()),
         }),
-        Message::Published(Published { id: 5, seq: 12, refused: None }),
+        Message::Published(Published {
+            id: 5,
+            seq: 12,
+            to: Some("user:bob".into()),
+            delivered: 1,
+            refused: None,
+        }),
         Message::Published(Published {
             id: 6,
             seq: 0,
-            refused: Some(Refused { code: 429, reason: "too many messages".into() }),
+            to: None,
+            delivered: 0,
+            refused: Some(Refused {
+                code: 429,
+                reason: "too many messages".into(),
+                retry_after_ms: Some(250),
+            }),
         }),
+        Message::Presence(Presence { feed: "lobby".into(), whole: true, turnovers: vec![turnover()] }),
+        Message::Beat(Said { feed: "lobby".into(), beat: Beat { head: begins(), load: room().into() } }),
     ]
 }
 

@@ -21,6 +21,18 @@ impl Pulse {
             };
             let now = self.mono_us();
             self.board.set_clock(now);
+            let is_of_clients = matches!(
+                order,
+                NodeOrder::Publish { .. }
+                    | NodeOrder::Published { .. }
+                    | NodeOrder::Presence { .. }
+                    | NodeOrder::Introduce { .. }
+                    | NodeOrder::Gone { .. }
+            );
+            if is_of_clients {
+                self.obey_node(order);
+                continue;
+            }
             let parked = self.nodes.as_mut().map(|nodes| nodes.park(now, order));
             let Some(Some(order)) = parked else { continue };
             // It is of another instant, which may have to wait as well, or not a load.
@@ -44,6 +56,8 @@ impl Pulse {
             }
         }
         self.say();
+        self.look_at_posts();
+        self.tell_presence();
         if self.is_joining() {
             return false;
         }
@@ -76,6 +90,13 @@ impl Pulse {
             NodeOrder::Accept { id, source, load, join } => self.apply(id, source, &load, join),
             NodeOrder::Absent { source, reason } => self.desert(source, reason),
             NodeOrder::Whole { source, ask } => self.say_whole(source, ask),
+            NodeOrder::Publish { source, node, id, message } => self.hear_post(source, node, id, message),
+            NodeOrder::Published { id, outcome } => self.hear_posted(id, outcome),
+            NodeOrder::Presence { source, node, whole, turnovers } => {
+                self.hear_presence(source, &node, whole, &turnovers);
+            }
+            NodeOrder::Introduce { source } => self.introduce(source),
+            NodeOrder::Gone { node } => self.forget_node(&node),
         }
     }
 
@@ -104,7 +125,10 @@ impl Pulse {
             self.push();
         }
         load.about.iter().for_each(|about| self.learn(id, about));
-        source.into_iter().for_each(|source| self.reform(source));
+        if let Some(source) = source {
+            self.reform(source);
+            self.renew_posts(id);
+        }
         if was_absent {
             self.board.undesert(id);
         }
@@ -120,6 +144,7 @@ impl Pulse {
             Join::Whole => self.apply_whole(id, load, false),
         };
         self.tell_aged(id);
+        self.apply_presence(id, load);
         let source = self.sources.get(&id).map(|followed| &followed.source);
         let interval = source.and_then(|s| s.tiers.all().first()).map_or(1, |i| i.as_millis().max(1) as u64);
         let is_beat = ts > 0 && ts % interval == 0;
@@ -185,6 +210,11 @@ impl Pulse {
         part.lane.freshness().follow(max_age, source_max_age);
         self.board.heed_source(id, source_max_age.map(|age| age.as_micros() as u64));
         self.make_bars_of(id, words::bars(&about.bars));
+        if about.is_room {
+            let declared: Vec<_> = about.rooms.iter().map(words::room).collect();
+            self.limit(&declared);
+            self.rooms.reopen(id, declared, &mut self.board);
+        }
     }
 
     /// Clients are told how the feed is, as its holder says, or as it said before it was away.

@@ -23,9 +23,13 @@ impl Pulse {
         // What waits was said before.
         part.lane.drain();
         part.lane.freshness().configure(part.max_age);
-        let bars = part.bars.clone();
+        let (bars, declared) = (part.bars.clone(), part.declared.clone());
         self.make_bars_of(id, bars);
+        let is_room = source.kind == Kind::Room;
         self.reform(source);
+        if is_room {
+            self.rooms.reopen(id, declared, &mut self.board);
+        }
         if let Some(part) = self.nodes.as_mut().and_then(|nodes| nodes.parts.get_mut(&id)) {
             part.role = Role::Holder(Holder { era: reign.era, ..Holder::default() });
         }
@@ -41,16 +45,18 @@ impl Pulse {
         holder.about = about.clone();
         holder.greatest_seq = self.board.greatest(id).max(reign.floor);
         let mut load = match reign.whole {
-            true => whole(&self.board, id),
+            true => Load { turnovers: self.rooms.everyone(id, false), ..whole(&self.board, id) },
             false => {
                 let all = self.board.topics_of(id).map(words::topic_word).map(Change::Added).collect();
                 Load { changes: all, ..Load::default() }
             }
         };
         load.ts = now_unix_ms();
+        drop(self.rooms.take_told(id));
         load.health = health.as_ref().map(words::health_word);
         load.about = Some(about);
         nodes.send(id, load, false);
+        self.keep_posts(id);
     }
 
     /// This node does not number a feed's ticks from now on.
@@ -125,7 +131,9 @@ impl Pulse {
             Turn::Added(topic) => Change::Added(words::topic_word(topic)),
             Turn::Removed(topic) => Change::Removed(topic.name().into()),
         });
-        let load = Load { ts, about, changes: changes.collect(), ticks, health, whole: None, retired: 0 };
+        let (turnovers, letters) = self.rooms.take_told(id);
+        let changes = changes.collect();
+        let load = Load { ts, about, changes, ticks, health, turnovers, letters, ..Load::default() };
         // An own beat that pushes every value does so on all nodes.
         let is_said = followed.source.always && !due.is_empty();
         let empty = Load { ts, ..Load::default() };
@@ -149,7 +157,9 @@ impl Pulse {
         };
         let about = part.about(&followed.source);
         let health = health.as_ref().map(words::health_word);
-        let load = Load { ts: now_unix_ms(), about: Some(about), health, ..whole(&self.board, id) };
+        let turnovers = self.rooms.everyone(id, false);
+        let load =
+            Load { ts: now_unix_ms(), about: Some(about), health, turnovers, ..whole(&self.board, id) };
         // Without room there is no answer, and whoever asked asks again.
         nodes.say(PulseSays::Whole { source: id, ask, load });
     }
@@ -183,6 +193,7 @@ impl Part {
             max_age_ms: words::age_ms(freshness.max_age()),
             source_max_age_ms: words::age_ms(freshness.source_max_age()),
             bars: words::bars_word(&self.bars),
+            rooms: self.declared.iter().map(words::room_word).collect(),
             // What the plugin and the configuration say besides is added by who sends it.
             ..About::default()
         }

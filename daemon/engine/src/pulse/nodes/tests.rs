@@ -1,5 +1,7 @@
 //! The pulse in a cluster, turn by turn.
 
+mod rooms;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +36,7 @@ struct Node {
     says: mpsc::Receiver<PulseSays>,
     lanes: [Arc<Lane>; 2],
     beats: mpsc::Receiver<Downlink>,
-    _uplink: Uplink,
+    uplink: Uplink,
 }
 
 fn source(id: SourceId, epoch: &str) -> Arc<Source> {
@@ -45,9 +47,13 @@ fn source(id: SourceId, epoch: &str) -> Arc<Source> {
 
 impl Node {
     fn new(join: Duration) -> Node {
+        Node::named("a", join)
+    }
+
+    fn named(me: &str, join: Duration) -> Node {
         let registry = Registry::new();
         let bell = Arc::new(Bell::default());
-        let (nodes, says, port) = NodePort::new(&bell, join);
+        let (nodes, says, port) = NodePort::new(&bell, me, join);
         let mut outlet = Outlet::new(IntCounter::new("behind", "Beats.").unwrap());
         let (down, beats) = mpsc::channel(4_096);
         let (uplink, asked) = Uplink::new(Arc::new(|| {}));
@@ -71,8 +77,8 @@ impl Node {
             bars: FeedBars::Off,
             rooms: Vec::new(),
         };
-        let openings = vec![opening(F, &lanes[0]), opening(G, &lanes[1])];
-        Node { pulse: Pulse::new(openings, parts), nodes, says, lanes, beats, _uplink: uplink }
+        let openings = vec![opening(F, &lanes[0]), opening(G, &lanes[1]), rooms::opening()];
+        Node { pulse: Pulse::new(openings, parts), nodes, says, lanes, beats, uplink }
     }
 
     fn hold(&mut self, era: u64, whole: bool) {
@@ -113,8 +119,10 @@ impl Node {
     /// What the shard got, beat by beat.
     fn beats(&mut self) -> Vec<Arc<Beat>> {
         let mut beats = Vec::new();
-        while let Ok(Downlink::Beat(beat)) = self.beats.try_recv() {
-            beats.push(beat);
+        while let Ok(said) = self.beats.try_recv() {
+            if let Downlink::Beat(beat) = said {
+                beats.push(beat);
+            }
         }
         beats
     }

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use tickerd_cluster::load::{Health as HealthWord, Tick as TickWord, Topic as TopicWord, Whole};
+use tickerd_cluster::load::{
+    Health as HealthWord, Room as RoomWord, Tick as TickWord, Topic as TopicWord, Whole,
+};
 use tickerd_cluster::wire::Bytes;
 use tickerd_config::FeedBars;
 use tickerd_model::board::{Board, Kept};
 use tickerd_model::health::{FeedState, Health};
+use tickerd_model::history::Depth;
+use tickerd_model::rooms::Declared;
 use tickerd_model::sample::Class;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::Topic;
@@ -78,6 +82,23 @@ pub fn whole(word: &Whole, board: &Board) -> Kept<Tick> {
 pub fn health_word(health: &Health) -> HealthWord {
     let Health { state, since, reason } = health;
     HealthWord { state: state.as_str().into(), since: *since, reason: reason.as_str().into() }
+}
+
+pub fn room_word(declared: &Declared) -> RoomWord {
+    let Declared { name, publish, presence, depth } = declared;
+    RoomWord {
+        name: (**name).into(),
+        publish: *publish,
+        presence: *presence,
+        count: depth.count as u64,
+        age_ms: u64::try_from(depth.age.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+pub fn room(word: &RoomWord) -> Declared {
+    let count = usize::try_from(word.count).unwrap_or(usize::MAX);
+    let depth = Depth { count, age: Duration::from_millis(word.age_ms) };
+    Declared { name: (*word.name).into(), publish: word.publish, presence: word.presence, depth }
 }
 
 /// A state that this version does not know is one that is not as it should be.

@@ -109,6 +109,7 @@ pub fn refused(error: &ProtocolError) -> Reply {
         Code::Conflict => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::FeedUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::NOT_FOUND,
     };
     let mut response = problem(status, &error.message);
