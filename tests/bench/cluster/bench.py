@@ -166,7 +166,7 @@ async def takeover(cluster, options, report):
             waits.append((max(values) - killed) / 1e9)
         await holder.start()
         async with Watch(holder):
-            pass
+            await cluster.whole()
     report.add("4", "values again after kill -9 of the holder: median", "s", waits, note=f"{len(waits)} kills")
     report.add("4", "the same: the longest", "s", [max(waits)], goal=4)
 
@@ -174,6 +174,7 @@ async def takeover(cluster, options, report):
     starts, gaps = [], []
     for _ in range(options.times(10)):
         starts.append(await asyncio.to_thread(feed_start, cluster.load))
+        await cluster.whole()
         holder, (taker, third) = await cluster.holder(), await cluster.followers()
         async with Watch(third) as watch:
             began = time.monotonic_ns()

@@ -245,6 +245,13 @@ class Cluster:
 
         return await until("a holder of the feed", ask)
 
+    async def whole(self):
+        """Waits until each node hears all."""
+        nodes = self.running()
+        await until(
+            "the nodes to hear each other", lambda: all(node.metric("tickerd_cluster_nodes") == len(nodes) for node in nodes)
+        )
+
     async def followers(self):
         holder = await self.holder()
         return [node for node in self.running() if node is not holder]
