@@ -211,6 +211,9 @@ impl Reader {
                 match event.data["epoch"].as_str() {
                     Some(epoch) => {
                         let feed = event.data["feed"].as_str().unwrap().to_owned();
+                        // It is said of the whole feed, also of topics that ended with their holder.
+                        let is_of = |topic: &&String| topic.split('.').next() == Some(&*feed);
+                        self.told.extend(self.seen.newest.keys().filter(is_of).cloned());
                         let before = self.epochs.insert(feed, epoch.to_owned());
                         assert_ne!(
                             before.as_deref(),

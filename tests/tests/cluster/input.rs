@@ -167,8 +167,12 @@ async fn a_feed_is_configured_otherwise() {
     let other = cluster.toml("b", "").replace("50ms", "70ms");
     cluster.take("b", tickerd_tests::daemon().config(&other).run().await);
     let clients = cluster.watched().await;
-    let (_, status) = cluster.command("a", &["status"]).await;
-    assert!(status.contains("differs"), "{status}");
+    let differs = async {
+        while !cluster.command("a", &["status"]).await.1.contains("differs") {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tickerd_tests::within("a status that says so", differs).await;
     for (_, client) in clients {
         client.end().await;
     }

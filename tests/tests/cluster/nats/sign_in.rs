@@ -13,7 +13,7 @@ const USERS: &str = r#"authorization { users: [
   { user: node, password: "node-CANARY-1" }
   { user: edge, password: "edge-CANARY-2", permissions: {
       publish: ["tickerd.t.ask.>", "tickerd.t.node.edge", "$JS.API.STREAM.MSG.GET.KV_tickerd_t"]
-      subscribe: ["tickerd.t.>", "_INBOX_tickerd_t_edge.>"] } }
+      subscribe: ["tickerd.t.>", "_INBOX.tickerd.t.edge.>"] } }
 ] }"#;
 
 fn password(user: &str, password: &'static str) -> SignIn {
