@@ -22,7 +22,7 @@ BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CLIENT_DEPS := dashboards/client/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-bench test-release test-clients test-cluster test-browser screenshots test-contract flaky conformance lint bench bench-browser package test-package install uninstall clean rust
+.PHONY: help run build test test-tools test-rust test-bench test-release test-clients test-cluster test-browser screenshots test-contract flaky conformance lint bench bench-browser bench-cluster package test-package install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
@@ -143,10 +143,18 @@ bench: rust $(PAGE_DEPS)
 	@if ! command -v npm >/dev/null; then echo "bench: npm is missing, so the browser's part was left out: install nodejs and npm"; \
 	elif [ ! -x "$${CHROMIUM:-/usr/bin/chromium}" ]; then echo "bench: chromium is missing, so the browser's part was left out"; \
 	else $(MAKE) --no-print-directory bench-browser; fi
+	@if ! PATH="$$PATH:/usr/sbin:/sbin" command -v nats-server >/dev/null; then echo "bench: nats-server is missing, so the cluster's part was left out: apt install nats-server"; \
+	elif ! $(BENCH_PYTHON) -c 'import websockets' 2>/dev/null; then echo "bench: Python's websockets is missing, so the cluster's part was left out: make test-clients installs it"; \
+	else $(MAKE) --no-print-directory bench-cluster; fi
 
 # The page, the client and the elements in a browser, with the daemon that `make bench` or `make build` has built.
 bench-browser: $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS)
 	TICKERD_BIN=$(CURDIR)/target/release/tickerd node tests/bench/browser/bench.js $(BENCH_BROWSER_ARGS)
+
+# Three nodes over NATS beside one alone, with the daemon that `make bench` or `make build` has built.
+BENCH_PYTHON = $(or $(PYTHON),$(wildcard target/clients/venv/bin/python),python3)
+bench-cluster:
+	$(BENCH_PYTHON) tests/bench/cluster/bench.py $(BENCH_CLUSTER_ARGS)
 
 # Nothing is built here, so that root needs no cargo. systemd/install.sh says what goes where.
 export PREFIX DESTDIR
