@@ -29,6 +29,13 @@ pub enum Event {
     Refused(String),
 }
 
+impl Heard {
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        ""
+    }
+}
+
 impl Events {
     pub async fn next(&mut self) -> Option<Event> {
         match self.0 {}

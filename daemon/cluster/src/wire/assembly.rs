@@ -67,8 +67,22 @@ impl Assembly {
 
     /// A packet has come. The message that it completes, and who sent that.
     pub fn take(&mut self, packet: &[u8], now: Millis) -> Result<Option<(Node, Message)>, Wrong> {
+        self.take_if(packet, now, |_, _| true)
+    }
+
+    /// The same of a packet of which only some may be said where it came from. `may_say` is asked with its sender and its kind,
+    /// as [`Message::kind`] has it.
+    pub fn take_if(
+        &mut self,
+        packet: &[u8],
+        now: Millis,
+        may_say: impl FnOnce(&Node, &str) -> bool,
+    ) -> Result<Option<(Node, Message)>, Wrong> {
         self.sweep(now);
         let (node, version, packet) = Packet::read(packet)?;
+        if !may_say(&node, packet.kind) {
+            return Err(Wrong::broken(Some(&node.name), &"a message under a subject that is not for it"));
+        }
         let sender = self.sender(&node, now);
         if sender.done.has(packet.id) && !sender.open.contains_key(&packet.id) {
             self.dropped.repeated += 1;

@@ -32,13 +32,13 @@ impl Node {
                 tracing::warn!("the connection to NATS is lost: this node serves what it has")
             }
             Event::SlowConsumer => self.standing.count_overrun(),
-            Event::Refused(what) => tracing::error!("NATS refuses: {what}"),
+            Event::Refused(what) => tracing::error!("{what}"),
         }
     }
 
-    pub(super) fn hear(&mut self, packet: &[u8]) {
+    pub(super) fn hear(&mut self, subject: &str, packet: &[u8]) {
         let now = self.now();
-        let Heard { from, message } = match self.mouth.hear(packet, now) {
+        let Heard { from, message, is_of_edge } = match self.mouth.hear(subject, packet, now) {
             Ok(Some(heard)) => heard,
             Ok(None) => return,
             Err(wrong) => return self.misheard(&wrong),
@@ -47,6 +47,7 @@ impl Node {
             return;
         }
         match message {
+            Message::Heartbeat(says) if is_of_edge => self.heard_heartbeat(&from, of_edge(says), now),
             Message::Heartbeat(says) => self.heard_heartbeat(&from, says, now),
             Message::Beat(Said { feed, beat }) => self.with(&feed.into(), |held| {
                 held.lag_ms = now_unix_ms().saturating_sub(beat.load.ts);
@@ -108,7 +109,9 @@ impl Node {
             feeds,
         };
         let me = self.me.name.clone();
-        self.send("node", &me, &Message::Heartbeat(heartbeat));
+        // The servers let an edge say it there alone.
+        let what = if self.settings.is_edge { "edge" } else { "node" };
+        self.send(what, &me, &Message::Heartbeat(heartbeat));
     }
 
     /// The whole board of a feed, as the pulse has it, for another node.
@@ -136,4 +139,13 @@ impl Node {
             }
         }
     }
+}
+
+/// An edge holds nothing, whatever it says.
+fn of_edge(mut says: Heartbeat) -> Heartbeat {
+    says.is_edge = true;
+    for seen in &mut says.feeds {
+        (seen.claim, seen.may_hold) = (None, false);
+    }
+    says
 }

@@ -150,7 +150,7 @@ impl Node {
                     None => return,
                 },
                 message = heard.next() => match message {
-                    Some(message) => self.hear(&message.bytes),
+                    Some(message) => self.hear(message.subject(), &message.bytes),
                     None => return,
                 },
                 Some(says) = pulse.recv() => self.said(says),
@@ -336,6 +336,8 @@ impl Node {
                 self.standing.count_asked();
                 self.send("ask", &node.name, &Message::Ask(Ask { feed: (**feed).into(), after, root }));
             }
+            // The servers do not let an edge; the others tell as well.
+            Act::Tell { .. } if self.settings.is_edge => {}
             Act::Tell { era } => {
                 self.send("tell", feed, &Message::Tell(Tell { feed: (**feed).into(), era }));
             }

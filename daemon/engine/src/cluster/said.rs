@@ -9,6 +9,8 @@ use tickerd_cluster::{Millis, Node as Name};
 pub struct Heard {
     pub from: Name,
     pub message: Message,
+    /// It came under a subject for edges.
+    pub is_of_edge: bool,
 }
 
 /// Writes what this node says, and puts together what it hears.
@@ -39,15 +41,33 @@ impl Mouth {
             None => vec![format!("{root}.beat.*")],
             Some(feeds) => feeds.iter().map(|feed| format!("{root}.beat.{feed}")).collect(),
         };
-        subjects.extend(["node.*", "tell.*", "move.*"].map(|end| format!("{root}.{end}")));
+        subjects.extend(["node.*", "edge.*", "tell.*", "move.*"].map(|end| format!("{root}.{end}")));
         subjects.extend(["ask", "answer"].map(|kind| format!("{root}.{kind}.{mine}")));
         subjects
     }
 
-    /// A packet has come; the message that it completes, if it does.
-    pub fn hear(&mut self, packet: &[u8], now: Millis) -> Result<Option<Heard>, Wrong> {
-        let heard = self.assembly.take(packet, now)?;
-        Ok(heard.map(|(from, message)| Heard { from, message }))
+    /// A packet has come; the message that it completes, if it does. NATS lets each user publish under some subjects alone, so what
+    /// comes under a subject that is not for it may be forged.
+    pub fn hear(&mut self, subject: &str, packet: &[u8], now: Millis) -> Result<Option<Heard>, Wrong> {
+        let behind = subject.strip_prefix(&*self.root).and_then(|rest| rest.strip_prefix('.'));
+        let (what, of) = behind.and_then(|behind| behind.split_once('.')).unwrap_or_default();
+        let may_say = |from: &Name, kind: &str| match (what, kind) {
+            ("node" | "edge", "heartbeat") => *from.name == *of,
+            ("ask", "ask" | "publish" | "presence") | ("answer", "answer" | "published") => true,
+            (what, kind) => what == kind && matches!(kind, "beat" | "tell" | "move"),
+        };
+        let Some((from, message)) = self.assembly.take_if(packet, now, may_say)? else { return Ok(None) };
+        let feed = match &message {
+            Message::Beat(said) => &said.feed,
+            Message::Tell(tell) => &tell.feed,
+            Message::Move(wanted) => &wanted.feed,
+            _ => of,
+        };
+        if *feed != *of {
+            let why = "a message of one feed under the subject of another".into();
+            return Err(Wrong::Broken { node: Some(from.name), why });
+        }
+        Ok(Some(Heard { from, message, is_of_edge: what == "edge" }))
     }
 
     /// The packets of a message, and the subject that they go under.
@@ -63,5 +83,33 @@ impl Mouth {
             tracing::error!(subject, "a message to other nodes is too long, so it is not sent");
         }
         (subject, packets.into_iter().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickerd_cluster::Era;
+    use tickerd_cluster::wire::{Heartbeat, Tell};
+
+    #[test]
+    fn what_comes_under_a_subject_that_is_not_for_it_is_refused() {
+        let name = |name: &str| Name { name: name.into(), life: 1 };
+        let (mut a, mut b) = (Mouth::new("t", &name("a")), Mouth::new("t", &name("b")));
+        let mut packet = |what, of, message| a.say(what, of, &message).1.next().unwrap();
+        let beats = packet("node", "a", Message::Heartbeat(Heartbeat::default()));
+        for wrong in
+            ["tickerd.t.node.c", "tickerd.t.ask.b", "tickerd.t.beat.a", "tickerd.u.node.a", "tickerd.t", ""]
+        {
+            assert!(b.hear(wrong, &beats, 0).is_err(), "{wrong}");
+        }
+        let heard = b.hear("tickerd.t.edge.a", &beats, 0).unwrap().unwrap();
+        assert!(heard.is_of_edge && heard.from == name("a"));
+        let tell = || Message::Tell(Tell { feed: "stocks".into(), era: Era::NONE });
+        let told = packet("tell", "stocks", tell());
+        assert!(b.hear("tickerd.t.ask.b", &told, 0).is_err(), "an edge may ask");
+        assert!(b.hear("tickerd.t.tell.crypto", &told, 0).is_err(), "of another feed");
+        let told = packet("tell", "stocks", tell());
+        assert!(!b.hear("tickerd.t.tell.stocks", &told, 0).unwrap().unwrap().is_of_edge);
     }
 }
