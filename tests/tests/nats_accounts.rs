@@ -92,7 +92,6 @@ async fn an_edge_may_ask_and_nothing_else() {
     }
     for line in [
         "PUB tickerd.prod.ask.a 1\r\nx",
-        "PUB tickerd.prod.room.lobby 1\r\nx",
         "PUB tickerd.prod.node.edge1 1\r\nx",
         "PUB $JS.API.STREAM.MSG.GET.KV_tickerd_prod 1\r\nx",
         "SUB tickerd.prod.beat.* 1",

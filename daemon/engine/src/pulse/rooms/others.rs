@@ -13,6 +13,8 @@ use tickerd_model::source::SourceId;
 
 /// The shard of those who are on none here.
 const ELSEWHERE: u32 = u32::MAX;
+/// Connections of other nodes that have a place here, more than a cluster has that serves a million clients.
+const SEATS_MAX: usize = 2_000_000;
 
 #[derive(Debug)]
 pub struct Others {
@@ -62,15 +64,19 @@ impl Others {
         self.turnovers.entry(place.source).or_default().push(word);
     }
 
-    fn seat(&mut self, conn: &str) -> Seat {
+    /// `None`: there are too many.
+    fn seat(&mut self, conn: &str) -> Option<Seat> {
         if let Some(seat) = self.seats.get(conn) {
-            return *seat;
+            return Some(*seat);
+        }
+        if self.seats.len() >= SEATS_MAX {
+            return None;
         }
         self.count += 1;
         let (conn_number, generation) = (self.count as u32, (self.count >> 32) as u32);
         let seat = Seat { shard: ELSEWHERE, conn: conn_number, generation };
         self.seats.insert(conn.into(), seat);
-        seat
+        Some(seat)
     }
 }
 
@@ -157,9 +163,9 @@ impl Rooms {
             }
             for word in words {
                 for person in word.joined.iter().filter(|person| is_heeded(&person.conn.0)) {
-                    let Some(seat) = self.others.as_mut().map(|others| others.seat(&person.conn.0)) else {
-                        return;
-                    };
+                    let seat = self.others.as_mut().and_then(|others| others.seat(&person.conn.0));
+                    // One who finds no place is not counted; they get and send messages all the same.
+                    let Some(seat) = seat else { continue };
                     came.extend(person.name.as_ref().map(|name| (room, Box::<str>::from(&**name))));
                     self.model.join(room, seat, self::person(person));
                 }
