@@ -16,8 +16,9 @@ use crate::hearing::Hearing;
 use crate::settings::{Error, Settings, SignIn};
 use crate::trouble::Trouble;
 
-/// A server that says nothing for three of these is gone. In a cluster others' heartbeats come more often, so few pings are sent.
-const PING: Duration = Duration::from_secs(1);
+/// A server that says nothing for three of these is left. That is before a holder is missed, which takes two seconds: who hears
+/// nobody because its own server hangs must not take feeds. Others' heartbeats count too, so few pings are sent.
+const PING: Duration = Duration::from_millis(400);
 /// Connection, TLS and sign-in.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Messages that wait to be written. With those of 256 KiB that nodes send at most, 32 MiB.

@@ -1,7 +1,7 @@
 //! Clients that hold nodes to what PROTOCOL.md promises, whatever happens to them:
 //!
 //! - No `seq` of a topic comes twice or goes back on one connection.
-//! - What is left out was told: a `reset` notice names the topic, or `lag` came.
+//! - What is left out was told: a `reset` notice names the topic, or `lag` came, or the topic had ended.
 //! - A number means one value: of one epoch and topic no two nodes tell different values for one `seq`. Numbers of another holder
 //!   have another epoch, which was told.
 //! - `recovered: true` is followed by each tick that was missed.
@@ -226,6 +226,11 @@ impl Reader {
                     }
                     None => self.seen.holes += 1,
                 }
+            }
+            // A topic that ended begins anew; its numbers go on.
+            ("notice", Some("topics")) => {
+                let ended = event.data["removed"].as_array().unwrap();
+                self.told.extend(ended.iter().map(|topic| topic.as_str().unwrap().to_owned()));
             }
             ("notice", Some("lag")) => {
                 self.all_told = true;

@@ -138,7 +138,7 @@ async fn a_password_is_wrong() {
     }
 }
 
-/// A server that hangs is left for another; nobody's numbers change.
+/// A server that hangs is left for another. Who follows does not take the feed for that; who holds it there may lose it, once.
 #[tokio::test]
 async fn a_server_hangs() {
     let cluster = three().await;
@@ -146,6 +146,7 @@ async fn a_server_hangs() {
     let holder = cluster.holder(STEADY).await;
     let follower = cluster.nodes().into_iter().find(|node| *node != holder).unwrap();
     let at = server_of(&cluster, follower).await;
+    let most = usize::from(server_of(&cluster, holder).await == at);
     cluster.nats.signal(at, Signal::SIGSTOP);
     for client in clients.values_mut() {
         client.goes_on().await;
@@ -154,6 +155,6 @@ async fn a_server_hangs() {
     for (node, mut client) in clients {
         client.goes_on().await;
         let seen = client.end().await;
-        assert!(seen.resets.len() <= 1, "{node}: {seen:?}");
+        assert!(seen.resets.len() <= most, "{node}: {seen:?}");
     }
 }
