@@ -60,6 +60,10 @@ impl Link {
         match self.0 {}
     }
 
+    pub async fn settled(&self) -> bool {
+        match self.0 {}
+    }
+
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         match self.0 {}

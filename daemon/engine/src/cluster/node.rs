@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::feed::{Held, epoch_of, join_of};
@@ -27,6 +28,8 @@ const HEARTBEAT_LOOKS: u64 = 10;
 const RECORD_HEARTBEATS: u64 = 10;
 /// Results of tasks that wait.
 pub const RESULTS_MAX: usize = 1_024;
+/// When this node ends, what waits to be sent gets this long.
+const LAST_MAX: Duration = Duration::from_secs(1);
 /// Packets that wait to be sent.
 const OUT_MAX: usize = 1_024;
 /// Whole boards that are being made for others at once.
@@ -67,6 +70,7 @@ pub struct Node {
     results: Option<mpsc::Receiver<Back>>,
     /// What waits to be sent.
     pub(super) out: mpsc::Sender<(String, Bytes)>,
+    sends: JoinHandle<()>,
     pub(super) mouth: Mouth,
     pub(super) standing: Arc<Standing>,
     pub(super) nodes: BTreeMap<Name, NodeSeen>,
@@ -93,7 +97,7 @@ impl Node {
         let mouth = Mouth::new(&settings.cluster, &me);
         let (out, mut waiting) = mpsc::channel::<(String, Bytes)>(OUT_MAX);
         let by = link.clone();
-        tokio::spawn(async move {
+        let sends = tokio::spawn(async move {
             while let Some((subject, packet)) = waiting.recv().await {
                 by.publish(subject, packet).await;
             }
@@ -109,6 +113,7 @@ impl Node {
             back,
             results: Some(results),
             out,
+            sends,
             mouth,
             standing,
             nodes: BTreeMap::new(),
@@ -144,7 +149,7 @@ impl Node {
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             tokio::select! {
-                _ = &mut stop => return,
+                _ = &mut stop => return self.settle_all().await,
                 event = events.next() => match event {
                     Some(event) => self.happened(&event),
                     None => return,
@@ -158,6 +163,15 @@ impl Node {
                 Some(command) = commands.recv() => self.obey(command),
                 _ = looks.tick() => self.look(),
             }
+        }
+    }
+
+    /// What was said last is with the servers before this node ends, if that takes no more than a second or two.
+    async fn settle_all(self) {
+        let Node { out, sends, link, .. } = self;
+        drop(out);
+        if tokio::time::timeout(LAST_MAX, sends).await.is_err() || !link.settled().await {
+            tracing::warn!("NATS may not have taken all that this node said last");
         }
     }
 
