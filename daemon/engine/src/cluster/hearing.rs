@@ -122,7 +122,7 @@ impl Node {
         };
         self.boards_made += 1;
         let (source, ask) = (held.source.id, self.boards_made);
-        self.boards.insert(ask, Waits { feed, node });
+        self.boards.insert(ask, Waits { feed, node, since: self.now() });
         (self.order)(NodeOrder::Whole { source, ask });
     }
 

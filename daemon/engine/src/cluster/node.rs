@@ -32,6 +32,8 @@ pub const RESULTS_MAX: usize = 1_024;
 const LAST_MAX: Duration = Duration::from_secs(1);
 /// Packets that wait to be sent.
 const OUT_MAX: usize = 1_024;
+/// The pulse makes a whole board within this time.
+const BOARD_MAX: Millis = 5_000;
 /// Whole boards that are being made for others at once.
 pub(super) const BOARDS_MAX: usize = 256;
 
@@ -56,6 +58,7 @@ pub enum Back {
 pub(super) struct Waits {
     pub feed: Arc<str>,
     pub node: Name,
+    pub since: Millis,
 }
 
 pub struct Node {
@@ -280,6 +283,8 @@ impl Node {
     fn look(&mut self) {
         let now = self.now();
         self.looks += 1;
+        // The feed may have ended meanwhile.
+        self.boards.retain(|_, waits| now.saturating_sub(waits.since) < BOARD_MAX);
         self.look_at_moves(now);
         self.look_for_gone(now);
         let names: Vec<_> = self.feeds.keys().cloned().collect();
