@@ -91,7 +91,7 @@ async fn an_edge_may_ask_and_nothing_else() {
         assert!(say(&address, EDGE, line).await.contains("-ERR 'Permissions Violation"), "{line}");
     }
     for line in [
-        "PUB tickerd.prod.ask.a 1\r\nx",
+        "PUB tickerd.prod.ask.a.edge1 1\r\nx",
         "PUB tickerd.prod.edge.edge1 1\r\nx",
         "PUB $JS.API.STREAM.MSG.GET.KV_tickerd_prod 1\r\nx",
         "SUB tickerd.prod.beat.* 1",
@@ -99,6 +99,7 @@ async fn an_edge_may_ask_and_nothing_else() {
     ] {
         assert!(!say(&address, EDGE, line).await.contains("-ERR"), "{line}");
     }
+    assert!(say(&address, EDGE, "PUB tickerd.prod.ask.a.b 1\r\nx").await.contains("-ERR"));
     // It is no other node, and nobody is of another cluster.
     assert!(say(&address, EDGE, "PUB tickerd.prod.node.edge1 1\r\nx").await.contains("-ERR"));
     assert!(say(&address, NODE, "PUB tickerd.other.beat.stocks 1\r\nx").await.contains("-ERR"));

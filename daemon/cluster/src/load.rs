@@ -31,7 +31,7 @@ pub struct Load {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<Vec<Whole>>,
     /// With `whole`: topics that ended had numbers up to this one. A new topic's are above it.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(deserialize_with = "fields::number", skip_serializing_if = "is_zero")]
     pub retired: u64,
     /// Who came to declared topics and left them; with `whole`, all who are there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -168,10 +168,10 @@ pub struct Tick {
     /// Its topic, which was added before.
     #[serde(rename = "t", deserialize_with = "fields::topic")]
     pub topic: Arc<str>,
-    #[serde(rename = "s")]
+    #[serde(rename = "s", deserialize_with = "fields::number")]
     pub seq: u64,
     /// Earlier samples that it replaces; `seq` counts them.
-    #[serde(rename = "m", default, skip_serializing_if = "is_zero")]
+    #[serde(rename = "m", default, deserialize_with = "fields::number", skip_serializing_if = "is_zero")]
     pub merged: u64,
     /// When the holder accepted it, Unix milliseconds.
     #[serde(rename = "a")]
@@ -197,6 +197,7 @@ pub struct Tick {
 pub struct Whole {
     pub topic: Topic,
     /// The number up to which its ticks were pushed; 0: it has had none.
+    #[serde(deserialize_with = "fields::number")]
     pub seq: u64,
     /// How long it had no news.
     #[serde(default)]
@@ -204,7 +205,7 @@ pub struct Whole {
     #[serde(default)]
     pub is_stale: bool,
     /// Ticks with a `seq` up to this number are gone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "fields::number")]
     pub floor: u64,
     /// The ticks above it that are kept, in order. The last of them is the topic's newest, unless `newest` is there.
     #[serde(default)]

@@ -30,6 +30,8 @@ pub struct Roll {
 
 impl Roll {
     pub fn heard(&mut self, node: &Node, misses: bool, may_hold: bool, now: Millis) {
+        // A process that ended has no say any more; and nobody has two.
+        self.others.retain(|other, _| other.name != node.name || other == node);
         if self.others.len() >= NODES_MAX && !self.others.contains_key(node) {
             self.others.retain(|_, seen| now.saturating_sub(seen.at) <= FORGET);
             if self.others.len() >= NODES_MAX {

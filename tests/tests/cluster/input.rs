@@ -36,7 +36,7 @@ async fn garbage_is_counted_and_named() {
     for subject in [
         BEAT,
         "tickerd.t.node.a",
-        "tickerd.t.ask.a",
+        "tickerd.t.ask.a.x",
         "tickerd.t.answer.b",
         "tickerd.t.move.steady",
         "tickerd.t.tell.x",

@@ -105,7 +105,12 @@ impl Assembly {
 
     fn sender(&mut self, node: &Node, now: Millis) -> &mut Sender {
         if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(node) {
-            let silent = self.senders.iter().min_by_key(|(_, sender)| sender.heard);
+            // One of the same name first: a node has one process at a time.
+            let oldest = |is_meant: &dyn Fn(&Node) -> bool| {
+                let meant = self.senders.iter().filter(|(other, _)| is_meant(other));
+                meant.min_by_key(|(_, sender)| sender.heard)
+            };
+            let silent = oldest(&|other| other.name == node.name).or_else(|| oldest(&|_| true));
             if let Some(silent) = silent.map(|(node, _)| node.clone()) {
                 let forgotten = self.senders.remove(&silent);
                 let open = forgotten.iter().flat_map(|sender| sender.open.values());

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserializer;
 use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
 use tickerd_model::normalise::{KIND_BYTES_MAX, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use tickerd_model::rooms::CONN_BYTES_MAX;
 use tickerd_model::topic;
@@ -51,6 +51,15 @@ pub fn topic<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<str>, D::Error> {
     from.deserialize_str(Text(|text: &str| {
         topic::check(text.as_bytes()).map(Arc::from).map_err(|error| format!("not a topic: {error}"))
     }))
+}
+
+/// A tick's number, or how many there are. Greater ones are not exact in JavaScript, and nobody has come there by counting.
+pub fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(from)?;
+    match number < 1 << 53 {
+        true => Ok(number),
+        false => Err(D::Error::custom(format!("{number} is no number of a tick"))),
+    }
 }
 
 /// The event of a topic's ticks. Rooms have words of the server's here.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::hello;
+use super::sources::Sources;
 use super::sources::by_first;
 use super::words::{StartError, VERSION, WITHOUT_CLUSTER};
 use super::works::{FEEDS_STOP, Works};
@@ -59,6 +60,15 @@ impl Membership {
         self.command(Command::Change(opening.source.clone()));
     }
 
+    /// The same of one that another node may run. Whether it is known here.
+    pub fn reconfigure(&self, sources: &Sources, feed: &config::Feed) -> bool {
+        let Some(opening) = self.shares.opening(&feed.name) else { return false };
+        let Some(lane) = &opening.lane else { return false };
+        lane.freshness().configure(feed.max_age);
+        self.change(&sources.feed_as(Some(opening.source.id), feed, lane));
+        true
+    }
+
     fn command(&self, command: Command) {
         if !self.handle.command(command) {
             tracing::error!(
@@ -96,6 +106,9 @@ impl Plugins for Shares {
     fn begin(&self, feed: &str) {
         let (Some(works), Some(opening)) = (self.works.upgrade(), self.opening(feed)) else { return };
         let configured = works.config().feeds.iter().find(|known| known.name == feed).cloned();
+        if configured.is_none() {
+            tracing::error!(feed, "this node holds the feed and has no [[feed]] of it; reload, or move it");
+        }
         let started = configured.and_then(|configured| works.starter.start(&configured, &opening));
         started.into_iter().for_each(|feed| works.feeds.add(feed));
     }

@@ -176,7 +176,14 @@ impl Works {
         let mut rows = Vec::new();
         for change in changed {
             let name = &change.new.name;
-            let Some(feed) = self.feeds.find(name) else { continue };
+            let Some(feed) = self.feeds.find(name) else {
+                // Another node runs it. This one may do so next.
+                let membership = self.membership.get();
+                if membership.is_some_and(|membership| membership.reconfigure(&self.sources, &change.new)) {
+                    rows.push(row(name, "changed", &change.keys.join(", ")));
+                }
+                continue;
+            };
             if change.renews.process {
                 let (tell, of) = (tell.clone(), name.clone());
                 // Nobody may wait for it any more.
@@ -280,7 +287,11 @@ impl Works {
         let opening = self.sources.feed(feed, &self.starter.lane(feed));
         self.orders.open(opening.clone());
         match self.membership.get() {
-            Some(membership) => membership.add(feed, &opening),
+            Some(membership) => {
+                // It may be taken before the new configuration is in place.
+                self.config().feeds.push(feed.clone());
+                membership.add(feed, &opening);
+            }
             None => self.starter.start(feed, &opening).into_iter().for_each(|feed| self.feeds.add(feed)),
         }
         Ok(())

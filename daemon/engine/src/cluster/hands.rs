@@ -51,10 +51,12 @@ impl Node {
             Plugin::Runs => {
                 held.plugin = Plugin::Ends { again: false };
                 let (back, of) = (self.back.clone(), feed.clone());
-                // It may come from another thread, which may wait a moment, or at once from this one.
+                // It may come from another thread, or at once from this one.
                 let ended = move || {
                     if let Err(TrySendError::Full(back_again)) = back.try_send(Back::Ended { feed: of }) {
-                        drop(back.blocking_send(back_again));
+                        // This may be the loop's own thread, which must not wait for itself.
+                        let waits = std::thread::Builder::new().name("cluster-ended".into());
+                        drop(waits.spawn(move || back.blocking_send(back_again)));
                     }
                 };
                 self.plugins.end(feed, Box::new(ended));
@@ -66,6 +68,10 @@ impl Node {
 
     pub(super) fn plugin_ended(&mut self, feed: &Arc<str>) {
         let Some(held) = self.feeds.get_mut(feed) else { return };
+        // One that was started since is another.
+        if held.plugin == Plugin::Runs {
+            return;
+        }
         let again = held.plugin == Plugin::Ends { again: true };
         held.plugin = Plugin::Off;
         if held.handing.is_some() {

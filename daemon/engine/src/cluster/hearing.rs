@@ -11,6 +11,9 @@ use tickerd_cluster::{Answer, Millis, Node as Name};
 use tickerd_nats::Event;
 use tickerd_process::clock::now_unix_ms;
 
+/// Feeds that a heartbeat may tell of.
+const SEEN_MAX: usize = 4_096;
+
 impl Node {
     /// The way to the others came, went, or was too narrow.
     pub(super) fn happened(&mut self, event: &Event) {
@@ -88,6 +91,9 @@ impl Node {
         if from.name == self.me.name {
             self.standing.count_twin();
         }
+        if says.feeds.len() > SEEN_MAX {
+            return self.standing.count_overrun();
+        }
         for seen in says.feeds.clone() {
             let feed: Arc<str> = seen.feed.clone().into();
             if seen.claim.is_some() {
@@ -132,10 +138,11 @@ impl Node {
 
     pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {
         let (subject, packets) = self.mouth.say(what, of, message);
+        let out = if what == "answer" { &self.bulk } else { &self.out };
         for packet in packets {
-            // What is lost is a hole in the beats, for which others ask.
-            if self.out.try_send((subject.clone(), packet.into())).is_err() {
-                self.standing.count_overrun();
+            // What is lost is a hole in the beats, or an answer that does not come: it is asked for again.
+            if out.try_send((subject.clone(), packet.into())).is_err() {
+                return self.standing.count_overrun();
             }
         }
     }

@@ -28,6 +28,8 @@ const HEARTBEAT_LOOKS: u64 = 10;
 const RECORD_HEARTBEATS: u64 = 10;
 /// Results of tasks that wait.
 pub const RESULTS_MAX: usize = 1_024;
+/// Between two tries to listen.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// When this node ends, what waits to be sent gets this long.
 const LAST_MAX: Duration = Duration::from_secs(1);
 /// Packets that wait to be sent.
@@ -35,7 +37,7 @@ const OUT_MAX: usize = 1_024;
 /// The pulse makes a whole board within this time.
 const BOARD_MAX: Millis = 5_000;
 /// Whole boards that are being made for others at once.
-pub(super) const BOARDS_MAX: usize = 256;
+pub(super) const BOARDS_MAX: usize = 8;
 
 /// What a task of the loop brings back.
 #[derive(Debug)]
@@ -73,6 +75,8 @@ pub struct Node {
     results: Option<mpsc::Receiver<Back>>,
     /// What waits to be sent.
     pub(super) out: mpsc::Sender<(String, Bytes)>,
+    /// The same, of answers.
+    pub(super) bulk: mpsc::Sender<(String, Bytes)>,
     sends: JoinHandle<()>,
     pub(super) mouth: Mouth,
     pub(super) standing: Arc<Standing>,
@@ -99,9 +103,17 @@ impl Node {
         let (back, results) = mpsc::channel(RESULTS_MAX);
         let mouth = Mouth::new(&settings.cluster, &me);
         let (out, mut waiting) = mpsc::channel::<(String, Bytes)>(OUT_MAX);
+        let (bulk, mut answers) = mpsc::channel::<(String, Bytes)>(OUT_MAX);
         let by = link.clone();
         let sends = tokio::spawn(async move {
-            while let Some((subject, packet)) = waiting.recv().await {
+            loop {
+                // Beats and heartbeats wait for no board that somebody asked for.
+                let (subject, packet) = tokio::select! {
+                    biased;
+                    Some(first) = waiting.recv() => first,
+                    Some(answer) = answers.recv() => answer,
+                    else => break,
+                };
                 by.publish(subject, packet).await;
             }
         });
@@ -116,6 +128,7 @@ impl Node {
             back,
             results: Some(results),
             out,
+            bulk,
             sends,
             mouth,
             standing,
@@ -144,9 +157,16 @@ impl Node {
         mut stop: oneshot::Receiver<()>,
     ) {
         let Some(mut results) = self.results.take() else { return };
-        let mut heard = match self.link.subscribe(&self.mouth.subjects(self.settings.feeds.as_ref())).await {
-            Ok(heard) => heard,
-            Err(error) => return tracing::error!(%error, "the cluster cannot be listened to"),
+        let subjects = self.mouth.subjects(self.settings.feeds.as_ref());
+        let mut heard = loop {
+            match self.link.subscribe(&subjects).await {
+                Ok(heard) => break heard,
+                Err(error) => tracing::error!(%error, "the cluster cannot be listened to; it is tried again"),
+            }
+            tokio::select! {
+                _ = &mut stop => return,
+                () = tokio::time::sleep(LISTEN_AGAIN) => {}
+            }
         };
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -171,8 +191,8 @@ impl Node {
 
     /// What was said last is with the servers before this node ends, if that takes no more than a second or two.
     async fn settle_all(self) {
-        let Node { out, sends, link, .. } = self;
-        drop(out);
+        let Node { out, bulk, sends, link, .. } = self;
+        drop((out, bulk));
         if tokio::time::timeout(LAST_MAX, sends).await.is_err() || !link.settled().await {
             tracing::warn!("NATS may not have taken all that this node said last");
         }

@@ -42,7 +42,9 @@ impl Mouth {
             Some(feeds) => feeds.iter().map(|feed| format!("{root}.beat.{feed}")).collect(),
         };
         subjects.extend(["node.*", "edge.*", "tell.*", "move.*"].map(|end| format!("{root}.{end}")));
-        subjects.extend(["ask", "answer"].map(|kind| format!("{root}.{kind}.{mine}")));
+        subjects.push(format!("{root}.answer.{mine}"));
+        // Who asks stands in the subject too, so that the servers can hold each to its own name.
+        subjects.push(format!("{root}.ask.{mine}.*"));
         subjects
     }
 
@@ -53,7 +55,8 @@ impl Mouth {
         let (what, of) = behind.and_then(|behind| behind.split_once('.')).unwrap_or_default();
         let may_say = |from: &Name, kind: &str| match (what, kind) {
             ("node" | "edge", "heartbeat") => *from.name == *of,
-            ("ask", "ask" | "publish" | "presence") | ("answer", "answer" | "published") => true,
+            ("ask", "ask" | "publish" | "presence") => of.rsplit('.').next() == Some(&*from.name),
+            ("answer", "answer" | "published") => true,
             (what, kind) => what == kind && matches!(kind, "beat" | "tell" | "move"),
         };
         let Some((from, message)) = self.assembly.take_if(packet, now, may_say)? else { return Ok(None) };
@@ -77,7 +80,10 @@ impl Mouth {
         of: &str,
         message: &Message,
     ) -> (String, impl Iterator<Item = Vec<u8>> + use<>) {
-        let subject = format!("{}.{what}.{of}", self.root);
+        let subject = match what {
+            "ask" => format!("{}.ask.{of}.{}", self.root, self.me.name),
+            _ => format!("{}.{what}.{of}", self.root),
+        };
         let packets = self.writer.write(message);
         if packets.is_err() {
             tracing::error!(subject, "a message to other nodes is too long, so it is not sent");
@@ -99,7 +105,7 @@ mod tests {
         let mut packet = |what, of, message| a.say(what, of, &message).1.next().unwrap();
         let beats = packet("node", "a", Message::Heartbeat(Heartbeat::default()));
         for wrong in
-            ["tickerd.t.node.c", "tickerd.t.ask.b", "tickerd.t.beat.a", "tickerd.u.node.a", "tickerd.t", ""]
+            ["tickerd.t.node.c", "tickerd.t.ask.b.a", "tickerd.t.beat.a", "tickerd.u.node.a", "tickerd.t", ""]
         {
             assert!(b.hear(wrong, &beats, 0).is_err(), "{wrong}");
         }
@@ -107,7 +113,7 @@ mod tests {
         assert!(heard.is_of_edge && heard.from == name("a"));
         let tell = || Message::Tell(Tell { feed: "stocks".into(), era: Era::NONE });
         let told = packet("tell", "stocks", tell());
-        assert!(b.hear("tickerd.t.ask.b", &told, 0).is_err(), "an edge may ask");
+        assert!(b.hear("tickerd.t.ask.b.a", &told, 0).is_err(), "an edge may ask");
         assert!(b.hear("tickerd.t.tell.crypto", &told, 0).is_err(), "of another feed");
         let told = packet("tell", "stocks", tell());
         assert!(!b.hear("tickerd.t.tell.stocks", &told, 0).unwrap().unwrap().is_of_edge);

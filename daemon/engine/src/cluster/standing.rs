@@ -11,6 +11,7 @@ use super::node::Node;
 use crate::exchange::standing::{ClusterRows, HeldRow, NodeRow};
 use tickerd_cluster::wire::{Heartbeat, Wrong};
 use tickerd_cluster::{Joint, Millis, Node as Name};
+use tickerd_model::source::Kind;
 use tickerd_process::clock::now_unix_ms;
 
 /// A node that was not heard for this long is not listed.
@@ -175,6 +176,11 @@ fn whole(number: u64) -> i64 {
 impl Node {
     pub(super) fn note_node(&mut self, from: &Name, says: Heartbeat) {
         let now = self.now();
+        // What was told of rooms while it was not heard may be missing here.
+        if self.nodes.get(from).is_some_and(|seen| seen.is_gone) {
+            let rooms = self.feeds.values_mut().filter(|held| held.source.kind == Kind::Room);
+            rooms.for_each(|held| held.part.lose(now));
+        }
         self.nodes.retain(|name, seen| {
             let is_before = name.name == from.name && name != from;
             !is_before && now.saturating_sub(seen.heard) < FORGET

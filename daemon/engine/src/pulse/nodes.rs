@@ -121,6 +121,8 @@ struct Follower {
     is_absent: bool,
     /// Since it began to follow, something was heard.
     is_heard: bool,
+    /// The instant of the last ticks that were heard of its holder, by the holder's schedule; 0: none.
+    spoke: u64,
     /// What came cannot be applied until the whole board comes.
     is_broken: bool,
 }
@@ -219,6 +221,12 @@ impl Cluster {
 
     /// Tells the rest of the engine. Whether there was room.
     fn say(&self, what: PulseSays) -> bool {
+        // Half of the room is for beats; all else is asked for or said again.
+        let is_first =
+            matches!(what, PulseSays::Beat { .. } | PulseSays::Lost { .. } | PulseSays::Broken { .. });
+        if !is_first && self.port.says.capacity() < WAITING_MAX / 2 {
+            return false;
+        }
         !matches!(self.port.says.try_send(what), Err(async_mpsc::error::TrySendError::Full(_)))
     }
 }

@@ -119,6 +119,9 @@ impl Pulse {
         }
         let was_absent = std::mem::take(&mut follower.is_absent);
         follower.is_heard = true;
+        if !load.ticks.is_empty() {
+            follower.spoke = load.ts;
+        }
         let ends = |change: &Change| matches!(change, Change::Removed(_));
         if !self.pending.due.is_empty() && (load.whole.is_some() || load.changes.iter().any(ends)) {
             // A topic's number may be given to another, so what is due of it goes first.
@@ -250,17 +253,21 @@ impl Pulse {
         else {
             return false;
         };
-        let is_due = |id: &SourceId| {
+        let interval_of = |id: &SourceId| {
             let interval = self.sources.get(id).and_then(|followed| followed.source.tiers.all().first());
-            let interval = interval.map_or(0, |interval| interval.as_millis() as u64);
-            interval > 0 && window.ts % interval == 0
+            interval.map_or(0, |interval| interval.as_millis() as u64)
         };
         let is_awaited = |(id, part): (&SourceId, &Part)| {
+            let interval = interval_of(id);
             let speaks = match &part.role {
                 Role::Holder(_) => true,
-                Role::Follower(follower) => follower.is_heard && !follower.is_absent,
+                // One that had nothing to say of late says nothing now, most likely.
+                Role::Follower(follower) => {
+                    let is_late = follower.spoke.saturating_add(2 * interval) < window.ts;
+                    !follower.is_absent && follower.spoke < window.ts && !is_late
+                }
             };
-            speaks && !window.heard.contains(id) && is_due(id)
+            speaks && !window.heard.contains(id) && interval > 0 && window.ts % interval == 0
         };
         self.mono_us() < window.until && nodes.parts.iter().any(is_awaited)
     }

@@ -27,6 +27,8 @@ const F: SourceId = SourceId(0);
 const G: SourceId = SourceId(1);
 const ERA: u64 = 1 << 32;
 /// Longer than any test takes.
+/// The feeds' interval.
+const STEP: u64 = 1;
 const LONG: Duration = Duration::from_secs(3_600);
 
 /// A node with the feeds `f` and `g`, and one shard.
@@ -41,7 +43,7 @@ struct Node {
 
 fn source(id: SourceId, epoch: &str) -> Arc<Source> {
     let name = if id == F { "f" } else { "g" };
-    let tiers = Tiers::new(Duration::from_millis(1), &[]);
+    let tiers = Tiers::new(Duration::from_millis(STEP), &[]);
     Arc::new(Source::feed(id, name, tiers, &Arc::new(Group { epoch: epoch.into() })))
 }
 
@@ -253,20 +255,25 @@ fn feeds_of_one_instant_are_one_beat_and_a_lone_one_never_waits() {
     node.accept(G, &begins, Join::Begins { floor: ERA }, Some("1"));
     node.beats();
     node.accept(F, &load("f.x", 2_000, ERA + 2), Join::Next, None);
+    assert_eq!(node.ticks().len(), 1, "the other has nothing to say");
+    node.accept(G, &load("g.x", 2_000, ERA + 1), Join::Next, None);
+    node.pulse.turn();
+    node.beats();
+    node.accept(F, &load("f.x", 2_000 + STEP, ERA + 3), Join::Next, None);
     node.pulse.turn();
     assert!(node.beats().is_empty(), "the other is due too");
     assert!(node.pulse.nap() <= NAP_MAX);
-    node.accept(G, &load("g.x", 2_000, ERA + 1), Join::Next, None);
+    node.accept(G, &load("g.x", 2_000 + STEP, ERA + 2), Join::Next, None);
     let beats: Vec<usize> = node.beats().iter().map(|beat| beat.due.len()).filter(|due| *due > 0).collect();
     assert_eq!(beats, [2]);
     // A later instant ends the wait.
-    node.accept(F, &load("f.x", 3_000, ERA + 3), Join::Next, None);
-    node.accept(F, &load("f.x", 4_000, ERA + 4), Join::Next, None);
-    assert_eq!(node.ticks(), [("f.x".to_owned(), ERA + 3)]);
+    node.accept(F, &load("f.x", 2_000 + 2 * STEP, ERA + 4), Join::Next, None);
+    node.accept(F, &load("f.x", 2_000 + 3 * STEP, ERA + 5), Join::Next, None);
+    assert_eq!(node.ticks(), [("f.x".to_owned(), ERA + 4)]);
     // So does the end of the other.
     node.nodes.order(NodeOrder::Absent { source: G, reason: "gone".into() });
     node.pulse.turn();
-    assert_eq!(node.ticks(), [("f.x".to_owned(), ERA + 4)]);
+    assert_eq!(node.ticks(), [("f.x".to_owned(), ERA + 5)]);
 }
 
 #[test]
