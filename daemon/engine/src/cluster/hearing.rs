@@ -138,12 +138,8 @@ impl Node {
 
     pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {
         let (subject, packets) = self.mouth.say(what, of, message);
-        let out = if what == "answer" { &self.bulk } else { &self.out };
-        for packet in packets {
-            // What is lost is a hole in the beats, or an answer that does not come: it is asked for again.
-            if out.try_send((subject.clone(), packet.into())).is_err() {
-                return self.standing.count_overrun();
-            }
+        if !self.out.send(what, &subject, packets) {
+            self.standing.count_overrun();
         }
     }
 }

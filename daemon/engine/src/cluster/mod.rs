@@ -9,7 +9,7 @@
 //! - `feed` is what it knows of one feed.
 //! - `rooms` is what clients do in rooms that another node holds.
 //! - `records` are the keys that all nodes share.
-//! - `said` reads and writes what nodes send.
+//! - `said` reads and writes what nodes send; `outbox` is what waits to be sent.
 //! - `standing` is what people are told.
 //! - `words` is what this room and the composition root tell each other.
 
@@ -17,6 +17,7 @@ mod feed;
 mod hands;
 mod hearing;
 mod node;
+mod outbox;
 mod records;
 mod rooms;
 mod said;

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::feed::{Held, epoch_of, join_of};
+use super::outbox::Outbox;
 use super::said::Mouth;
 use super::standing::{NodeSeen, Standing};
 use super::{Command, Feed, Plugins, Settings};
@@ -30,10 +29,6 @@ const RECORD_HEARTBEATS: u64 = 10;
 pub const RESULTS_MAX: usize = 1_024;
 /// Between two tries to listen.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
-/// When this node ends, what waits to be sent gets this long.
-const LAST_MAX: Duration = Duration::from_secs(1);
-/// Packets that wait to be sent.
-const OUT_MAX: usize = 1_024;
 /// The pulse makes a whole board within this time.
 const BOARD_MAX: Millis = 5_000;
 /// Whole boards that are being made for others at once.
@@ -74,10 +69,7 @@ pub struct Node {
     pub(super) back: mpsc::Sender<Back>,
     results: Option<mpsc::Receiver<Back>>,
     /// What waits to be sent.
-    pub(super) out: mpsc::Sender<(String, Bytes)>,
-    /// The same, of answers.
-    pub(super) bulk: mpsc::Sender<(String, Bytes)>,
-    sends: JoinHandle<()>,
+    pub(super) out: Outbox,
     pub(super) mouth: Mouth,
     pub(super) standing: Arc<Standing>,
     pub(super) nodes: BTreeMap<Name, NodeSeen>,
@@ -102,21 +94,7 @@ impl Node {
         let me = Name { name: settings.node.as_str().into(), life: rand::random() };
         let (back, results) = mpsc::channel(RESULTS_MAX);
         let mouth = Mouth::new(&settings.cluster, &me);
-        let (out, mut waiting) = mpsc::channel::<(String, Bytes)>(OUT_MAX);
-        let (bulk, mut answers) = mpsc::channel::<(String, Bytes)>(OUT_MAX);
-        let by = link.clone();
-        let sends = tokio::spawn(async move {
-            loop {
-                // Beats and heartbeats wait for no board that somebody asked for.
-                let (subject, packet) = tokio::select! {
-                    biased;
-                    Some(first) = waiting.recv() => first,
-                    Some(answer) = answers.recv() => answer,
-                    else => break,
-                };
-                by.publish(subject, packet).await;
-            }
-        });
+        let out = Outbox::new(&link);
         let mut node = Node {
             me,
             settings,
@@ -128,8 +106,6 @@ impl Node {
             back,
             results: Some(results),
             out,
-            bulk,
-            sends,
             mouth,
             standing,
             nodes: BTreeMap::new(),
@@ -172,7 +148,7 @@ impl Node {
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             tokio::select! {
-                _ = &mut stop => return self.settle_all().await,
+                _ = &mut stop => return self.out.settle().await,
                 event = events.next() => match event {
                     Some(event) => self.happened(&event),
                     None => return,
@@ -186,15 +162,6 @@ impl Node {
                 Some(command) = commands.recv() => self.obey(command),
                 _ = looks.tick() => self.look(),
             }
-        }
-    }
-
-    /// What was said last is with the servers before this node ends, if that takes no more than a second or two.
-    async fn settle_all(self) {
-        let Node { out, bulk, sends, link, .. } = self;
-        drop((out, bulk));
-        if tokio::time::timeout(LAST_MAX, sends).await.is_err() || !link.settled().await {
-            tracing::warn!("NATS may not have taken all that this node said last");
         }
     }
 
