@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::operator::table::{Row, head, or_dash, span, table};
-use super::operator::{EXIT_CODES, Reach, failed, print};
+use super::operator::{EXIT_CODES, How, failed, print};
 use tickerd_engine::control::{Answer, ClusterRows, Command, HeldRow, NodeRow};
 use tickerd_host::printable;
 use tickerd_process::exit::EXIT_FAILED;
@@ -43,15 +43,6 @@ enum ClusterCommand {
         #[command(flatten)]
         how: How,
     },
-}
-
-#[derive(Debug, Clone, Args)]
-struct How {
-    #[command(flatten)]
-    reach: Reach,
-    /// Print the answer as one line of JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Asks the node. A cluster that is not well is a failure, for scripts.

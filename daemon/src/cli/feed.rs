@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::operator::table::{Row, head, or_dash, table};
-use super::operator::{EXIT_CODES, Reach, failed, print};
+use super::operator::{EXIT_CODES, How, failed, print};
 use tickerd_engine::control::{Answer, Command, FeedRow, ReloadRow};
 use tickerd_process::clock::utc;
 use tickerd_process::exit::EXIT_FAILED;
@@ -36,15 +36,6 @@ enum FeedCommand {
         #[command(flatten)]
         how: How,
     },
-}
-
-#[derive(Debug, Clone, Args)]
-struct How {
-    #[command(flatten)]
-    reach: Reach,
-    /// Print the answer as one line of JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Does what was asked. Only root, the daemon's own user and who has the token are obeyed.

@@ -199,7 +199,9 @@ impl Node {
         moving: &Moving,
         now: Millis,
     ) -> Option<Result<String, String>> {
-        let held = self.feeds.get(feed)?;
+        let Some(held) = self.feeds.get(feed) else {
+            return Some(Err(format!("the feed {feed} was removed meanwhile")));
+        };
         let holder = match held.part.holds() {
             Some(_) => Some(&self.me),
             None => held.part.holder(now),

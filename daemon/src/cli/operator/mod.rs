@@ -11,7 +11,7 @@ use tickerd_engine::control::{Answer, line};
 use tickerd_host::printable;
 use tickerd_process::exit::EXIT_FAILED;
 
-pub use reach::{Reach, Unreached};
+pub use reach::{How, Reach, Unreached};
 
 /// No daemon is reached.
 pub const EXIT_AWAY: u8 = 3;

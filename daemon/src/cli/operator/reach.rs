@@ -29,6 +29,16 @@ pub struct Reach {
     pub admin_token: Option<PathBuf>,
 }
 
+/// Which daemon is asked, and how its answer is printed.
+#[derive(Debug, Clone, Args)]
+pub struct How {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Print the answer as one line of JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Why a daemon was not asked, or did not answer. The text says what to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreached {
