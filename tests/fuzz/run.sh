@@ -38,7 +38,9 @@ start=$(date +%s)
 # Inputs that take 25 s or 2 GiB are as bad as those that panic.
 "$built/${profile/#dev/debug}/$target" -max_total_time="$seconds" -max_len=8192 -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 \
   -artifact_prefix="$out/crashes/$target-" "$found" "$here/corpus/$target" >"$log" 2>&1 || code=$?
-spent=$(times | sed -n '2s/\([0-9]*\)m\([0-9]*\).*s \([0-9]*\)m\([0-9]*\).*/\1 \2 \3 \4/p' | awk '{print $1 * 60 + $2 + $3 * 60 + $4}')
+# Of what this shell has waited for. A pipe would have a shell of its own, which has waited for nothing.
+times >"$log.times"
+spent=$(sed -n '2s/[ms]/ /gp' "$log.times" | awk '{printf "%.0f", $1 * 60 + $2 + $3 * 60 + $4}')
 inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 [[ -n $inputs ]] || inputs=$(sed -n 's/^#\([0-9]*\).*/\1/p' "$log" | tail -n 1)
 cover=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -n 1)
