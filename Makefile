@@ -135,7 +135,7 @@ torture: test-tools rust
 	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim -p tickerd-feed-zoo
 	tests/torture/run.sh $(TORTURE_ARGS)
 
-# Three minutes of it.
+# The rows of it that take seconds, with fewer rounds.
 torture-short: test-tools rust
 	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim -p tickerd-feed-zoo
 	tests/torture/run.sh --short
