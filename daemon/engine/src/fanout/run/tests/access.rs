@@ -54,12 +54,7 @@ impl Judge for Words {
         Ok(None)
     }
 
-    fn ticket(
-        &self,
-        _: &Arc<Identity>,
-        _: TicketPlace,
-        _: &dyn Fn() -> Brought,
-    ) -> Result<Secret, Refusal> {
+    fn ticket(&self, _: &Arc<Identity>, _: TicketPlace, _: &dyn Fn() -> Brought) -> Result<Secret, Refusal> {
         Err(Refusal::Busy)
     }
 
