@@ -83,6 +83,7 @@ async fn an_edge_may_ask_and_nothing_else() {
         "PUB tickerd.prod.answer.a 1\r\nx",
         "PUB tickerd.prod.tell.stocks 1\r\nx",
         "PUB tickerd.prod.move.stocks 1\r\nx",
+        "PUB tickerd.prod.revoked.edge1 1\r\nx",
         "PUB $KV.tickerd_prod.feed.stocks 1\r\nx",
         "PUB $JS.API.STREAM.CREATE.KV_tickerd_prod 1\r\nx",
         "SUB _INBOX.tickerd.prod.a.> 1",
@@ -95,6 +96,7 @@ async fn an_edge_may_ask_and_nothing_else() {
         "PUB tickerd.prod.edge.edge1 1\r\nx",
         "PUB $JS.API.STREAM.MSG.GET.KV_tickerd_prod 1\r\nx",
         "SUB tickerd.prod.beat.* 1",
+        "SUB tickerd.prod.revoked.* 1",
         "SUB _INBOX.tickerd.prod.edge1.> 1",
     ] {
         assert!(!say(&address, EDGE, line).await.contains("-ERR"), "{line}");

@@ -35,7 +35,9 @@ use tickerd_config::AdminSocket;
 pub use crate::exchange::rows::{ConnectionRow, TopicRow};
 pub use crate::exchange::standing::{ClusterRows, HeldRow, NodeRow};
 pub use cluster::{Cluster, HandOver, MOVE_MAX, Moving};
-pub use commands::{CONFIGURE_MAX, Commands, Configure, Disconnect, RELOAD_MAX, Reload, Reloading};
+pub use commands::{
+    CONFIGURE_MAX, Commands, Configure, Disconnect, Disconnected, RELOAD_MAX, Reload, Reloading,
+};
 pub use lists::Lists;
 pub use place::{check as check_place, usual_path, usual_places};
 pub use words::{

@@ -13,10 +13,12 @@ use tickerd_model::access::secret::Secret;
 use crate::error::Error;
 use crate::judge::TOKEN_BYTES_MAX;
 use crate::keys::{Pace, Remote};
-use crate::revocations::{Revocation, Revocations};
+use crate::revocations::{Merged, Revocation, Revocations};
 use crate::rights::Kept;
+use crate::sealed::{self, Brought};
 use crate::settled::{KeysOf, Settled};
-use crate::tickets::{PREFIX, TicketPlace, Tickets};
+use crate::tickets::{self, PREFIX, TicketPlace, Tickets};
+use crate::tokens::sha256;
 use crate::worker::{Message, Shared};
 
 /// Most tokens that wait to be looked at.
@@ -124,12 +126,19 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`Refusal::Missing`] for who is anonymous, [`Refusal::Busy`] if too many tickets are out.
-    pub fn ticket(&self, who: &Arc<Identity>, place: TicketPlace) -> Result<Secret, Refusal> {
+    ///
+    /// In a cluster, `at_node` is this node's name and what the client brought: the ticket can be shown at another node then.
+    pub fn ticket(
+        &self,
+        who: &Arc<Identity>,
+        place: TicketPlace,
+        at_node: Option<(&str, &Brought)>,
+    ) -> Result<Secret, Refusal> {
         if who.is_anonymous() {
             return Err(Refusal::Missing);
         }
         self.check(who)?;
-        self.shared.tickets.give(who, place, (self.shared.wall)())
+        self.shared.tickets.give(who, place, at_node, (self.shared.wall)())
     }
 
     /// Takes a ticket back. It is used up, whatever comes of it.
@@ -139,6 +148,35 @@ impl Authenticator {
     pub fn redeem(&self, ticket: &Secret, place: &TicketPlace) -> Result<Arc<Identity>, Refusal> {
         let who = self.shared.tickets.take(ticket, place, (self.shared.wall)())?;
         self.check(&who).map(|()| who)
+    }
+
+    /// The name of the node that gave a ticket out, as the ticket says. None: the ticket says nothing of a node.
+    pub fn node_of(ticket: &Secret) -> Option<&str> {
+        tickets::node_of(ticket)
+    }
+
+    /// By which the node that gave a ticket out finds it. It does not help to show the ticket.
+    pub fn digest_of(ticket: &Secret) -> [u8; 32] {
+        sha256(ticket.expose().as_bytes())
+    }
+
+    /// Takes back a ticket that is shown at another node: what it was bought with, for [`Authenticator::unseal`] there.
+    pub fn give_up(&self, digest: &[u8; 32]) -> Option<Box<[u8]>> {
+        self.shared.tickets.give_up(digest, (self.shared.wall)())
+    }
+
+    /// Seals what a ticket was bought with, as [`Authenticator::ticket`] does.
+    pub fn seal(ticket: &Secret, place: &TicketPlace, brought: &Brought) -> Option<Box<[u8]>> {
+        sealed::seal(ticket.expose(), place, brought)
+    }
+
+    /// What a ticket of another node was bought with.
+    ///
+    /// # Errors
+    /// [`Refusal::Ticket`]: it is of another place, or this was not sealed with it.
+    pub fn unseal(ticket: &Secret, place: &TicketPlace, sealed: Box<[u8]>) -> Result<Brought, Refusal> {
+        let (given_at, brought) = sealed::open(ticket.expose(), sealed).ok_or(Refusal::Ticket)?;
+        if given_at.is_same(place) { Ok(brought) } else { Err(Refusal::Ticket) }
     }
 
     fn check(&self, who: &Identity) -> Result<(), Refusal> {
@@ -161,6 +199,36 @@ impl Authenticator {
     /// It does not hold, or it holds and cannot be written; the text says which.
     pub fn revoke(&self, revocation: Revocation) -> Result<(), Error> {
         self.shared.revocations.add(revocation, (self.shared.wall)() / 1_000)
+    }
+
+    /// Adds what another node revoked, each with the Unix second in which it did. It holds from now on;
+    /// [`Authenticator::save_revocations`] writes it.
+    pub fn merge(&self, list: impl IntoIterator<Item = (Revocation, u64)>) -> Merged {
+        self.shared.revocations.merge(list, (self.shared.wall)() / 1_000)
+    }
+
+    /// Writes the file of revocations, so it is not for a thread that serves. `begins` is called once its turn has come: what is
+    /// merged before that is written.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn save_revocations(&self, begins: impl FnOnce()) -> Result<(), Error> {
+        self.shared.revocations.save(begins)
+    }
+
+    /// The Unix second in which this was revoked, if it is.
+    pub fn revoked_at(&self, revoked: &Revocation) -> Option<u64> {
+        self.shared.revocations.at(revoked)
+    }
+
+    /// All that was revoked, each with the Unix second in which it was.
+    pub fn revocations(&self) -> Vec<(Revocation, u64)> {
+        self.shared.revocations.all()
+    }
+
+    /// Names all that was revoked: the same at each node that knows the same. 0: nothing was.
+    pub fn revocations_digest(&self) -> u64 {
+        self.shared.revocations.digest()
     }
 
     /// Whether what an identity was proved by was revoked, or is configured no longer.

@@ -13,6 +13,7 @@ mod jwt;
 mod keys;
 mod revocations;
 mod rights;
+mod sealed;
 mod secrets;
 mod settled;
 mod signing;
@@ -25,7 +26,8 @@ mod tests;
 
 pub use authenticator::{Authenticator, KeyTrouble, check};
 pub use error::Error;
-pub use revocations::Revocation;
+pub use revocations::{Merged, Revocation};
+pub use sealed::Brought;
 pub use secrets::of_node;
 pub use signing::Keyring;
 pub use tickets::TicketPlace;

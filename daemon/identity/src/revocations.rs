@@ -12,6 +12,7 @@ use tickerd_model::access::identity::{Identity, Proof};
 
 use crate::error::Error;
 use crate::jwt::LIFE_MAX_S;
+use crate::tokens::sha256;
 
 /// Most revocations that are kept.
 const KEPT_MAX: usize = 10_000;
@@ -19,6 +20,8 @@ const KEPT_MAX: usize = 10_000;
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// Longest text of one, in bytes.
 const TEXT_BYTES_MAX: usize = 8_192;
+/// Most bytes of all texts: so the file stays readable, and nodes can send each other all of them.
+const TEXTS_BYTES_MAX: usize = 2 << 20;
 
 /// What is revoked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,18 +45,63 @@ struct Line {
     at: u64,
 }
 
+/// What came of a list of another node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// So many hold that did not, or hold for longer.
+    pub new: usize,
+    /// So many found no room, or are none.
+    pub left_out: usize,
+}
+
+impl Revocation {
+    fn text(&self) -> &str {
+        match self {
+            Revocation::User(text) | Revocation::Token(text) | Revocation::Jti(text) => text,
+            Revocation::IssuedBefore(_) => "",
+        }
+    }
+
+    /// Whether it names something, and not at too great a length.
+    fn is_sound(&self) -> bool {
+        matches!(self, Revocation::IssuedBefore(_)) || (1..=TEXT_BYTES_MAX).contains(&self.text().len())
+    }
+
+    /// Whether a token may live that it meets.
+    fn matters(&self, at_s: u64, now_s: u64) -> bool {
+        match self {
+            Revocation::User(_) | Revocation::Token(_) => true,
+            Revocation::Jti(_) => now_s <= at_s.saturating_add(LIFE_MAX_S),
+            Revocation::IssuedBefore(before) => now_s <= at_s.max(*before).saturating_add(LIFE_MAX_S),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Rules {
     all: BTreeMap<Revocation, u64>,
     /// The latest of [`Revocation::IssuedBefore`].
     issued_before: u64,
+    /// Of all texts.
+    bytes: usize,
+    /// See [`Revocations::digest`]; none: it has to be made anew.
+    digest: Option<u64>,
 }
 
 impl Rules {
-    fn add(&mut self, revoked: Revocation, at_s: u64) {
-        let at = self.all.entry(revoked).or_default();
-        *at = at_s.max(*at);
-        self.count();
+    /// Whether it holds now and did not before, or holds for later tokens than before.
+    fn add(&mut self, revoked: Revocation, at_s: u64) -> bool {
+        let is_new = self.all.get(&revoked).is_none_or(|at| *at < at_s);
+        if is_new {
+            self.all.insert(revoked, at_s);
+        }
+        is_new
+    }
+
+    /// Whether there is room for one more.
+    fn has_room(&self, revoked: &Revocation) -> bool {
+        let fits = self.all.len() < KEPT_MAX && self.bytes + revoked.text().len() <= TEXTS_BYTES_MAX;
+        fits || self.all.contains_key(revoked)
     }
 
     fn count(&mut self) {
@@ -62,16 +110,19 @@ impl Rules {
             _ => 0,
         });
         self.issued_before = times.max().unwrap_or_default();
+        self.bytes = self.all.keys().map(|revoked| revoked.text().len()).sum();
+        self.digest = None;
     }
 
     /// Drops what no living token can meet any more.
     fn forget(&mut self, now_s: u64) {
-        self.all.retain(|revoked, at| match revoked {
-            Revocation::User(_) | Revocation::Token(_) => true,
-            Revocation::Jti(_) => now_s <= at.saturating_add(LIFE_MAX_S),
-            Revocation::IssuedBefore(before) => now_s <= (*at).max(*before).saturating_add(LIFE_MAX_S),
-        });
+        self.all.retain(|revoked, at| revoked.matters(*at, now_s));
         self.count();
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let line = |(revoked, at): (&Revocation, &u64)| Line { revoked: revoked.clone(), at: *at };
+        self.all.iter().map(line).collect()
     }
 }
 
@@ -98,34 +149,85 @@ impl Revocations {
 
     /// Adds one. It holds at once, also if it cannot be written.
     pub fn add(&self, revoked: Revocation, now_s: u64) -> Result<(), Error> {
-        let is_too_long = match &revoked {
-            Revocation::User(text) | Revocation::Token(text) | Revocation::Jti(text) => {
-                text.is_empty() || text.len() > TEXT_BYTES_MAX
-            }
-            Revocation::IssuedBefore(_) => false,
-        };
-        if is_too_long {
+        if !revoked.is_sound() {
             return Err(Error::new("this is no name that can be revoked", "write one of 1 to 8192 bytes"));
         }
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = {
             let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
             rules.forget(now_s);
-            if rules.all.len() >= KEPT_MAX && !rules.all.contains_key(&revoked) {
-                let what = format!("{KEPT_MAX} revocations are kept already");
+            if !rules.has_room(&revoked) {
+                let what = format!("{} revocations are kept already", rules.all.len());
                 return Err(Error::new(what, "use issued-before, which is one for all older tokens"));
             }
             rules.add(revoked, now_s);
-            let line = |(revoked, at): (&Revocation, &u64)| Line { revoked: revoked.clone(), at: *at };
-            rules.all.iter().map(line).collect::<Vec<_>>()
+            rules.count();
+            rules.lines()
         };
+        self.write(&lines)
+    }
+
+    /// Adds what another node knows, each with the time at which it was revoked there. It holds at once, and is written with
+    /// [`Revocations::save`].
+    pub fn merge(&self, list: impl IntoIterator<Item = (Revocation, u64)>, now_s: u64) -> Merged {
+        let mut merged = Merged::default();
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        rules.forget(now_s);
+        for (revoked, at_s) in list {
+            if !revoked.is_sound() || !rules.has_room(&revoked) {
+                merged.left_out += 1;
+            } else if revoked.matters(at_s, now_s) {
+                let is_known = rules.all.contains_key(&revoked);
+                rules.bytes += if is_known { 0 } else { revoked.text().len() };
+                merged.new += usize::from(rules.add(revoked, at_s));
+            }
+        }
+        rules.count();
+        merged
+    }
+
+    /// Writes the file, with all there is. `begins` is called before that is looked at: what comes later needs another call.
+    pub fn save(&self, begins: impl FnOnce()) -> Result<(), Error> {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        begins();
+        let lines = self.rules.read().unwrap_or_else(PoisonError::into_inner).lines();
+        self.write(&lines)
+    }
+
+    fn write(&self, lines: &[Line]) -> Result<(), Error> {
         match &self.file {
-            Some(path) => write(path, &lines).map_err(|error| {
+            Some(path) => write(path, lines).map_err(|error| {
                 let what = format!("the revocation holds, and {} cannot be written: {error}", path.display());
                 Error::new(what, "mend that and revoke it again, or a restart forgets it")
             }),
             None => Ok(()),
         }
+    }
+
+    /// All of them, each with the time at which it was revoked.
+    pub fn all(&self) -> Vec<(Revocation, u64)> {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.all.iter().map(|(revoked, at)| (revoked.clone(), *at)).collect()
+    }
+
+    /// When it was revoked, if it is.
+    pub fn at(&self, revoked: &Revocation) -> Option<u64> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).all.get(revoked).copied()
+    }
+
+    /// Names all of them: the same at each node that knows the same. 0: there is none.
+    pub fn digest(&self) -> u64 {
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        if rules.all.is_empty() {
+            return 0;
+        }
+        let made = rules.digest.unwrap_or_else(|| {
+            let text = serde_json::to_vec(&rules.lines()).unwrap_or_default();
+            let [a, b, c, d, e, f, g, h, ..] = sha256(&text);
+            u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1)
+        });
+        rules.digest = Some(made);
+        made
     }
 
     /// Whether what this identity was proved by is revoked.

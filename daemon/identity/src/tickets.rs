@@ -11,10 +11,13 @@ use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::secret::Secret;
 
+use crate::sealed::{self, Brought};
 use crate::tokens::sha256;
 
 /// How every ticket begins.
 pub(crate) const PREFIX: &str = "tkt_";
+/// What stands before the name of the node that gave it out. It is in no name, and needs no escape in an address.
+const NODE: &str = ".";
 /// How long a ticket is good for, in milliseconds.
 const LIFE_MS: u64 = 30_000;
 /// Most tickets that are out at once.
@@ -32,6 +35,11 @@ pub struct TicketPlace {
 }
 
 impl TicketPlace {
+    /// The same with no more of the address than counts.
+    pub(crate) fn coarse(&self) -> TicketPlace {
+        TicketPlace { origin: self.origin.clone(), address: self.network() }
+    }
+
     fn network(&self) -> Option<IpAddr> {
         self.address.map(|address| match address.to_canonical() {
             IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & !0xff)),
@@ -39,7 +47,7 @@ impl TicketPlace {
         })
     }
 
-    fn is_same(&self, other: &TicketPlace) -> bool {
+    pub(crate) fn is_same(&self, other: &TicketPlace) -> bool {
         self.origin == other.origin && self.network() == other.network()
     }
 }
@@ -48,6 +56,8 @@ struct Ticket {
     who: Arc<Identity>,
     place: TicketPlace,
     ends_ms: u64,
+    /// For another node, if it is shown there.
+    sealed: Option<Box<[u8]>>,
 }
 
 /// The tickets that are out.
@@ -63,17 +73,27 @@ struct Out {
 }
 
 impl Tickets {
-    /// Makes a ticket.
-    pub fn give(&self, who: &Arc<Identity>, place: TicketPlace, now_ms: u64) -> Result<Secret, Refusal> {
+    /// Makes a ticket. In a cluster it names the node, and what it was bought with is kept for the others, sealed with the ticket.
+    pub fn give(
+        &self,
+        who: &Arc<Identity>,
+        place: TicketPlace,
+        at_node: Option<(&str, &Brought)>,
+        now_ms: u64,
+    ) -> Result<Secret, Refusal> {
         let mut bits = [0; 16];
         SystemRandom::new().fill(&mut bits).map_err(|_| Refusal::Busy)?;
-        let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bits));
+        let mut text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bits));
+        if let Some((node, _)) = at_node {
+            text.extend([NODE, node]);
+        }
+        let sealed = at_node.and_then(|(_, brought)| sealed::seal(&text, &place, brought));
         let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         out.make_room(who, now_ms)?;
         let digest = sha256(text.as_bytes());
         out.by_user.entry(user(who).into()).or_default().push_back(digest);
         let ends_ms = now_ms.saturating_add(LIFE_MS);
-        out.all.insert(digest, Ticket { who: who.clone(), place, ends_ms });
+        out.all.insert(digest, Ticket { who: who.clone(), place, ends_ms, sealed });
         Ok(Secret::new(text))
     }
 
@@ -86,6 +106,17 @@ impl Tickets {
             _ => Err(Refusal::Ticket),
         }
     }
+
+    /// Takes back a ticket that is shown at another node. What it was bought with, sealed.
+    pub fn give_up(&self, digest: &[u8; 32], now_ms: u64) -> Option<Box<[u8]>> {
+        let ticket = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(digest)?;
+        ticket.sealed.filter(|_| now_ms < ticket.ends_ms)
+    }
+}
+
+/// The node that a ticket names. None: it was given out by a daemon that is alone, or it is no ticket.
+pub(crate) fn node_of(ticket: &Secret) -> Option<&str> {
+    ticket.expose().strip_prefix(PREFIX)?.split_once(NODE).map(|(_, node)| node)
 }
 
 impl Out {

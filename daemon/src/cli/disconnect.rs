@@ -46,6 +46,7 @@ pub fn run(args: DisconnectArgs) -> ExitCode {
         Err(why) => return failed("disconnect", &why),
     };
     let is_forgotten = matches!(answer, Answer { error: None, disconnected: Some(false), .. }) && !is_conn;
+    let warning = answer.warning.clone();
     let code = print("disconnect", &answer, false, |_| match is_conn {
         true => "closed; its client may come back, as what it came with stays good\n".to_owned(),
         false => "revoked: whoever came with it is disconnected within a second, and does not get in again\n"
@@ -56,6 +57,9 @@ pub fn run(args: DisconnectArgs) -> ExitCode {
             "tickerd disconnect: warning: this daemon forgets it when it ends; give it a folder with STATE_DIRECTORY or \
              history.path"
         );
+    }
+    if let Some(warning) = warning {
+        eprintln!("tickerd disconnect: warning: {warning}");
     }
     code
 }

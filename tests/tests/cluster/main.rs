@@ -3,11 +3,13 @@
 //! - `nats`: the way to the servers and the records, without a daemon.
 //! - `nodes` starts daemons as one cluster; `checker` has a client on each, which fails at what PROTOCOL.md does not allow.
 //! - `alone`: a daemon without a cluster.
+//! - `access`: who may connect, on all nodes.
 //! - `rooms`: messages and people of several nodes.
 //! - `holders`, `servers`, `input` and `crowd`: what may happen to a cluster, each with what must come of it.
 //! - `metrics`: what operators see.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod access;
 mod alone;
 mod checker;
 mod crowd;

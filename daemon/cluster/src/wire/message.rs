@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::{AskRevoked, Redeem, Redeemed, Revoked, is_zero};
 use super::bytes::Bytes;
 use super::fields;
 use super::msgpack::{read, write};
@@ -24,6 +25,10 @@ pub enum Message {
     Publish(Publish),
     Published(Published),
     Presence(Presence),
+    Revoked(Revoked),
+    AskRevoked(AskRevoked),
+    Redeem(Redeem),
+    Redeemed(Redeemed),
 }
 
 /// What the holder of a feed says to all.
@@ -49,6 +54,9 @@ pub struct Heartbeat {
     pub config: u64,
     /// The feeds that it follows or holds.
     pub feeds: Vec<Seen>,
+    /// Names all that was revoked, as far as it knows; 0: nothing was.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub revoked: u64,
 }
 
 /// What a node says of one feed.
@@ -197,6 +205,10 @@ impl Message {
             Message::Publish(_) => "publish",
             Message::Published(_) => "published",
             Message::Presence(_) => "presence",
+            Message::Revoked(_) => "revoked",
+            Message::AskRevoked(_) => "ask_revoked",
+            Message::Redeem(_) => "redeem",
+            Message::Redeemed(_) => "redeemed",
         }
     }
 
@@ -211,6 +223,10 @@ impl Message {
             Message::Publish(publish) => write(publish),
             Message::Published(published) => write(published),
             Message::Presence(presence) => write(presence),
+            Message::Revoked(revoked) => write(revoked),
+            Message::AskRevoked(ask) => write(ask),
+            Message::Redeem(redeem) => write(redeem),
+            Message::Redeemed(redeemed) => write(redeemed),
         }
     }
 
@@ -226,6 +242,10 @@ impl Message {
             "publish" => Message::Publish(read(body).map_err(no)?),
             "published" => Message::Published(read(body).map_err(no)?),
             "presence" => Message::Presence(read(body).map_err(no)?),
+            "revoked" => Message::Revoked(read(body).map_err(no)?),
+            "ask_revoked" => Message::AskRevoked(read(body).map_err(no)?),
+            "redeem" => Message::Redeem(read(body).map_err(no)?),
+            "redeemed" => Message::Redeemed(read(body).map_err(no)?),
             _ => return Err(Unread::Unknown),
         };
         match message.fault(from) {
@@ -264,7 +284,11 @@ impl Message {
             | Message::Move(_)
             | Message::Publish(_)
             | Message::Published(_)
-            | Message::Presence(_) => None,
+            | Message::Presence(_)
+            | Message::Revoked(_)
+            | Message::AskRevoked(_)
+            | Message::Redeem(_)
+            | Message::Redeemed(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! that wrote it. What cannot be read from a newer node is [`Wrong::Newer`]: its feeds are not followed, and that is told. A
 //! node of another major version is not read at all. The bytes in `tests/golden/` are what version 1.0 writes; they stay readable.
 
+mod access;
 mod assembly;
 mod bytes;
 pub mod fields;
@@ -20,6 +21,7 @@ mod wrong;
 #[cfg(test)]
 mod tests;
 
+pub use self::access::{AskRevoked, Redeem, Redeemed, Revocation, Revoked};
 pub use self::assembly::{Assembly, Dropped};
 pub use self::bytes::Bytes;
 pub use self::message::{

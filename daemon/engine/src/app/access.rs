@@ -1,5 +1,7 @@
 //! `[auth]` at work: judges tokens for the server and the shards, and counts how that went.
 
+mod others;
+
 use std::fmt;
 use std::future::ready;
 use std::path::PathBuf;
@@ -11,8 +13,11 @@ use arc_swap::ArcSwap;
 use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::sync::oneshot;
 
+use self::others::Others;
 use crate::admin;
-use crate::exchange::access::{Judge, Shown, Then, TicketPlace};
+use crate::cluster;
+use crate::control::Disconnected;
+use crate::exchange::access::{Brought, Judge, Redeemed, Shown, Then, TicketPlace};
 use tickerd_config::{Auth, Config};
 use tickerd_identity::{AdminToken, Authenticator, KeyTrouble, Revocation};
 use tickerd_model::access::identity::Identity;
@@ -34,6 +39,8 @@ pub struct Keeper {
     revocations: AtomicU64,
     /// Whether they are kept over a restart.
     is_kept: bool,
+    /// There where this daemon is a node of a cluster.
+    others: Option<Others>,
 }
 
 /// Starts to judge, if there is `[auth]`.
@@ -63,6 +70,7 @@ pub fn open(
         judged,
         revocations: AtomicU64::new(0),
         is_kept,
+        others: config.cluster.as_ref().map(Others::new),
     })))
 }
 
@@ -121,11 +129,17 @@ impl Keeper {
         self.authenticator.health()
     }
 
-    /// Withdraws a right to be here: who has it is seen off within a second. Answers whether that outlives a restart.
+    /// The other nodes can be reached from now on.
+    pub fn begin(&self, handle: cluster::Handle) {
+        self.others.iter().for_each(|others| others.begin(handle.clone()));
+    }
+
+    /// Withdraws a right to be here: who has it is seen off within a second, and so on the other nodes. Answers whether that
+    /// outlives a restart.
     ///
     /// # Errors
     /// It cannot be kept, or there is no static token of this name. The name is not repeated: it may be the token itself.
-    pub fn revoke(&self, revocation: Revocation) -> Result<bool, String> {
+    pub fn revoke(&self, revocation: Revocation) -> Result<Disconnected, String> {
         let auth = self.auth.load();
         if let Revocation::Token(name) = &revocation
             && !auth.tokens.iter().any(|token| token.name == *name)
@@ -146,9 +160,13 @@ impl Keeper {
             Revocation::IssuedBefore(_) => "issued_before",
         };
         tracing::info!(kind, "revoked over the admin socket; connections that came with it end");
-        let kept = self.authenticator.revoke(revocation);
+        let kept = self.authenticator.revoke(revocation.clone());
         self.revocations.fetch_add(1, Ordering::Release);
-        kept.map(|()| self.is_kept).map_err(|error| error.to_string())
+        // If it does not hold here, nobody else is told.
+        let at_s = self.authenticator.revoked_at(&revocation);
+        let warning = self.others.as_ref().zip(at_s).and_then(|(others, at_s)| others.tell(revocation, at_s));
+        kept.map(|()| Disconnected { is_kept: self.is_kept, warning: warning.map(str::to_owned) })
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -162,12 +180,7 @@ impl Judge for Keeper {
     }
 
     fn judge(&self, token: Secret, then: Then) {
-        let judged = self.judged.clone();
-        self.authenticator.judge(token, move |judgement| {
-            let result = judgement.as_ref().map_or_else(|refusal| refusal.code(), |_| OK);
-            judged.with_label_values(&[result]).inc();
-            then(judgement);
-        });
+        judge(&self.authenticator, &self.judged, token, then);
     }
 
     fn of_certificate(&self, shown: &Shown) -> Result<Option<Arc<Identity>>, Refusal> {
@@ -181,12 +194,33 @@ impl Judge for Keeper {
         found
     }
 
-    fn ticket(&self, who: &Arc<Identity>, place: TicketPlace) -> Result<Secret, Refusal> {
-        self.authenticator.ticket(who, ticket_place(place))
+    fn ticket(
+        &self,
+        who: &Arc<Identity>,
+        place: TicketPlace,
+        brought: &dyn Fn() -> Brought,
+    ) -> Result<Secret, Refusal> {
+        let Some(others) = &self.others else {
+            return self.authenticator.ticket(who, ticket_place(place), None);
+        };
+        let brought = match brought() {
+            Brought::Token(token) => tickerd_identity::Brought::Token(token),
+            Brought::Certificate(Shown { names, until_ms }) => {
+                tickerd_identity::Brought::Certificate { names, until_ms }
+            }
+        };
+        self.authenticator.ticket(who, ticket_place(place), Some((&others.node, &brought)))
     }
 
-    fn redeem(&self, ticket: &Secret, place: &TicketPlace) -> Result<Arc<Identity>, Refusal> {
-        self.authenticator.redeem(ticket, &ticket_place(place.clone()))
+    fn redeem(&self, ticket: Secret, place: TicketPlace) -> Redeemed {
+        let node = Authenticator::node_of(&ticket);
+        match self.others.as_ref().zip(node).filter(|(others, node)| others.node != *node) {
+            Some((others, node)) => {
+                let (node, authenticator) = (node.to_owned(), self.authenticator.clone());
+                others.redeem(node, ticket, place, authenticator, self.judged.clone())
+            }
+            None => Redeemed::Now(self.authenticator.redeem(&ticket, &ticket_place(place))),
+        }
     }
 
     fn is_revoked(&self, who: &Identity) -> bool {
@@ -196,6 +230,16 @@ impl Judge for Keeper {
     fn revocations(&self) -> u64 {
         self.revocations.load(Ordering::Acquire)
     }
+}
+
+/// Judges a token, and counts how that went.
+fn judge(authenticator: &Authenticator, judged: &IntCounterVec, token: Secret, then: Then) {
+    let judged = judged.clone();
+    authenticator.judge(token, move |judgement| {
+        let result = judgement.as_ref().map_or_else(|refusal| refusal.code(), |_| OK);
+        judged.with_label_values(&[result]).inc();
+        then(judgement);
+    });
 }
 
 fn ticket_place(place: TicketPlace) -> tickerd_identity::TicketPlace {

@@ -151,6 +151,11 @@ impl Plugins for Shares {
         Some(cluster::Feed { source, nodes: None, may_hold: false, stored: Era::NONE, section: 0 })
     }
 
+    fn keys(&self) -> Option<Arc<dyn cluster::Keys>> {
+        let keeper = self.works.upgrade()?.keeper.clone()?;
+        Some(keeper)
+    }
+
     fn change(&self, source: &Arc<Source>) {
         let (Some(works), Some(opening)) = (self.works.upgrade(), self.opening(&source.name)) else { return };
         works.orders.change(Opening { source: source.clone(), ..opening });
@@ -229,6 +234,7 @@ impl Joined {
         let feeds = feeds_of(&config, openings, stored);
         let settings = settings_of(&config, section);
         let running = cluster::start(self.room, settings, feeds, pulse, shares.clone(), standing)?;
+        works.keeper.iter().for_each(|keeper| keeper.begin(running.handle()));
         drop(works.membership.set(Membership { shares, handle: running.handle() }));
         Ok(running)
     }

@@ -80,7 +80,7 @@ fn with_cluster(rows: &ClusterRows, since_start: Duration, mut readiness: Readin
         (None, true) => format!("node {} of {}, {others} others are heard", rows.node, rows.cluster),
     };
     readiness.checks.push(Check { name: "cluster".into(), ok: rows.connected, detail });
-    let mut waits = rows.node.is_empty();
+    let mut waits = rows.node.is_empty() || rows.behind;
     for row in rows.feeds.iter().filter(|row| row.state != "holds") {
         let ok = row.holder.is_some() && row.trouble.is_none();
         let detail = match (&row.trouble, &row.holder) {

@@ -113,6 +113,8 @@ impl Node {
             Command::Open(feed) => self.open(feed),
             Command::Change(source) => self.change(&source),
             Command::Close(source) => self.close(source),
+            Command::Revoked(list) => self.tell_revoked(list),
+            Command::Redeem { node, ticket, done } => self.redeem(&node, ticket, done),
         }
     }
 

@@ -51,7 +51,10 @@ impl Node {
         }
         match message {
             Message::Heartbeat(says) if is_of_edge => self.heard_heartbeat(&from, of_edge(says), now),
-            Message::Heartbeat(says) => self.heard_heartbeat(&from, says, now),
+            Message::Heartbeat(says) => {
+                self.compare_revoked(&from, &says, now);
+                self.heard_heartbeat(&from, says, now);
+            }
             Message::Beat(Said { feed, beat }) => self.with(&feed.into(), |held| {
                 held.lag_ms = now_unix_ms().saturating_sub(beat.load.ts);
                 held.part.hear(beat, now);
@@ -72,6 +75,10 @@ impl Node {
             Message::Publish(publish) => self.heard_publish(from, publish),
             Message::Published(answer) => self.heard_published(answer),
             Message::Presence(presence) => self.heard_presence(&from, presence),
+            Message::Revoked(revoked) => self.heard_revoked(&from, revoked),
+            Message::AskRevoked(ask) => self.heard_ask_revoked(&from, &ask),
+            Message::Redeem(redeem) => self.heard_redeem(&from, &redeem),
+            Message::Redeemed(redeemed) => self.heard_redeemed(&from, redeemed),
         }
     }
 
@@ -113,6 +120,7 @@ impl Node {
             ts: now_unix_ms(),
             config: self.settings.config,
             feeds,
+            revoked: self.revoked_digest(),
         };
         let me = self.me.name.clone();
         // The servers let an edge say it there alone.

@@ -8,11 +8,13 @@
 //! - `hearing` is what other nodes say; `hands` is how feeds go from one node to another.
 //! - `feed` is what it knows of one feed.
 //! - `rooms` is what clients do in rooms that another node holds.
+//! - `access` is what was revoked, and tickets that are shown at another node; `sharing` has its rules.
 //! - `records` are the keys that all nodes share.
 //! - `said` reads and writes what nodes send; `outbox` is what waits to be sent.
 //! - `standing` is what people are told.
 //! - `words` is what this room and the composition root tell each other.
 
+mod access;
 mod feed;
 mod hands;
 mod hearing;
@@ -21,6 +23,7 @@ mod outbox;
 mod records;
 mod rooms;
 mod said;
+mod sharing;
 mod standing;
 mod words;
 
@@ -35,10 +38,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::standing::Standing;
-pub use self::words::{Command, Feed, Plugins, Pulse, Settings};
+pub use self::words::{Command, Feed, Given, Keys, Plugins, Pulse, Settings};
 
-/// Commands that wait.
-const COMMANDS_MAX: usize = 64;
+/// Commands that wait. Each ticket of another node is one.
+const COMMANDS_MAX: usize = 1_024;
 /// When this node ends, others get this long to take over what it holds.
 pub const DRAIN_MAX: Duration = Duration::from_secs(3);
 

@@ -10,8 +10,9 @@ use tokio::time::MissedTickBehavior;
 use super::feed::{Held, epoch_of, join_of};
 use super::outbox::Outbox;
 use super::said::Mouth;
+use super::sharing::Sharing;
 use super::standing::{NodeSeen, Standing};
-use super::{Command, Feed, Plugins, Settings};
+use super::{Command, Feed, Keys, Plugins, Settings};
 use crate::exchange::nodes::{NodeOrder, PulseSays, Reign};
 use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Ask, Message, Said, Tell};
@@ -66,6 +67,9 @@ pub struct Node {
     pub(super) ids: BTreeMap<SourceId, Arc<str>>,
     pub(super) order: Box<dyn Fn(NodeOrder) + Send>,
     pub(super) plugins: Arc<dyn Plugins>,
+    /// Who may connect; none without `[auth]`.
+    pub(super) keys: Option<Arc<dyn Keys>>,
+    pub(super) sharing: Sharing,
     pub(super) back: mpsc::Sender<Back>,
     results: Option<mpsc::Receiver<Back>>,
     /// What waits to be sent.
@@ -102,6 +106,8 @@ impl Node {
             feeds: BTreeMap::new(),
             ids: BTreeMap::new(),
             order,
+            keys: plugins.keys(),
+            sharing: Sharing::default(),
             plugins,
             back,
             results: Some(results),
@@ -274,6 +280,7 @@ impl Node {
         self.boards.retain(|_, waits| now.saturating_sub(waits.since) < BOARD_MAX);
         self.look_at_moves(now);
         self.look_for_gone(now);
+        self.sharing.look(now);
         let names: Vec<_> = self.feeds.keys().cloned().collect();
         for name in names {
             self.with(&name, |held| held.part.look(now));

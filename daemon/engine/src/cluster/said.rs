@@ -36,12 +36,13 @@ impl Mouth {
     pub fn subjects(&self, feeds: Option<&BTreeSet<String>>) -> Vec<String> {
         let Mouth { root, me, .. } = self;
         let mine = &me.name;
-        // Beats are read first, so that no heartbeat tells of a beat before it is there.
+        // Beats are read first, so that no heartbeat tells of a beat before it is there. So are revocations.
         let mut subjects: Vec<String> = match feeds {
             None => vec![format!("{root}.beat.*")],
             Some(feeds) => feeds.iter().map(|feed| format!("{root}.beat.{feed}")).collect(),
         };
-        subjects.extend(["node.*", "edge.*", "tell.*", "move.*"].map(|end| format!("{root}.{end}")));
+        subjects
+            .extend(["revoked.*", "node.*", "edge.*", "tell.*", "move.*"].map(|end| format!("{root}.{end}")));
         subjects.push(format!("{root}.answer.{mine}"));
         // Who asks stands in the subject too, so that the servers can hold each to its own name.
         subjects.push(format!("{root}.ask.{mine}.*"));
@@ -54,9 +55,11 @@ impl Mouth {
         let behind = subject.strip_prefix(&*self.root).and_then(|rest| rest.strip_prefix('.'));
         let (what, of) = behind.and_then(|behind| behind.split_once('.')).unwrap_or_default();
         let may_say = |from: &Name, kind: &str| match (what, kind) {
-            ("node" | "edge", "heartbeat") => *from.name == *of,
-            ("ask", "ask" | "publish" | "presence") => of.rsplit('.').next() == Some(&*from.name),
-            ("answer", "answer" | "published") => true,
+            ("node" | "edge", "heartbeat") | ("revoked", "revoked") => *from.name == *of,
+            ("ask", "ask" | "publish" | "presence" | "ask_revoked" | "redeem" | "redeemed") => {
+                of.rsplit('.').next() == Some(&*from.name)
+            }
+            ("answer", "answer" | "published" | "revoked") => true,
             (what, kind) => what == kind && matches!(kind, "beat" | "tell" | "move"),
         };
         let Some((from, message)) = self.assembly.take_if(packet, now, may_say)? else { return Ok(None) };
@@ -96,7 +99,7 @@ impl Mouth {
 mod tests {
     use super::*;
     use tickerd_cluster::Era;
-    use tickerd_cluster::wire::{Heartbeat, Tell};
+    use tickerd_cluster::wire::{Heartbeat, Redeemed, Revoked, Tell};
 
     #[test]
     fn what_comes_under_a_subject_that_is_not_for_it_is_refused() {
@@ -111,6 +114,16 @@ mod tests {
         }
         let heard = b.hear("tickerd.t.edge.a", &beats, 0).unwrap().unwrap();
         assert!(heard.is_of_edge && heard.from == name("a"));
+        let revoked = || Message::Revoked(Revoked::default());
+        let (theirs, asked) = (packet("revoked", "a", revoked()), packet("ask", "b", revoked()));
+        for (wrong, packet) in
+            [("tickerd.t.revoked.b", &theirs), ("tickerd.t.edge.a", &theirs), ("tickerd.t.ask.b.a", &asked)]
+        {
+            assert!(b.hear(wrong, packet, 0).is_err(), "{wrong}");
+        }
+        assert!(b.hear("tickerd.t.revoked.a", &theirs, 0).unwrap().is_some());
+        let redeemed = packet("ask", "b", Message::Redeemed(Redeemed { id: 1, sealed: None }));
+        assert!(b.hear("tickerd.t.ask.b.c", &redeemed, 0).is_err(), "of another node");
         let tell = || Message::Tell(Tell { feed: "stocks".into(), era: Era::NONE });
         let told = packet("tell", "stocks", tell());
         assert!(b.hear("tickerd.t.ask.b.a", &told, 0).is_err(), "an edge may ask");

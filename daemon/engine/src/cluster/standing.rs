@@ -222,6 +222,7 @@ impl Node {
             draining: self.is_draining,
             connected: self.link.is_connected(),
             trouble: self.link.trouble(),
+            behind: self.sharing.is_behind(now),
             nodes,
             feeds: self.feeds.values().map(|held| self.row(held, now)).collect(),
         });

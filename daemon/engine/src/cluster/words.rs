@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::exchange::nodes::{NodeOrder, PulseSays};
 use tickerd_cluster::Era;
+use tickerd_cluster::wire::Revocation;
 use tickerd_model::source::{Source, SourceId};
 
 /// How this node is configured.
@@ -56,9 +57,35 @@ pub trait Plugins: Send + Sync {
     fn open(&self, feed: &str) -> Option<Feed>;
     /// A source is so from now on. The pulse is to know.
     fn change(&self, source: &Arc<Source>);
+    /// Who may connect; none without `[auth]`.
+    fn keys(&self) -> Option<Arc<dyn Keys>>;
     /// A source as a holder describes it.
     fn source(&self, known: &Arc<Source>, about: &tickerd_cluster::load::About) -> Source;
 }
+
+/// What the composition root knows of who may connect. No call waits.
+pub trait Keys: Send + Sync {
+    /// Names all that was revoked: the same at each node that knows the same. 0: nothing was.
+    fn digest(&self) -> u64;
+    /// All of it.
+    fn revoked(&self) -> Vec<Revocation>;
+    /// Another node says what was revoked. It holds at once; what is known already changes nothing.
+    fn revoke(&self, node: &str, list: Vec<Revocation>);
+    /// A ticket of this node, by its SHA-256, is shown at another one: it is used up. What it was bought with, sealed.
+    fn give_up(&self, ticket: &[u8; 32]) -> Option<Box<[u8]>>;
+}
+
+/// What another node answers for a ticket that it gave out.
+#[derive(Debug)]
+pub struct Given {
+    /// What it was bought with; none: it is not good any more.
+    pub sealed: Option<Box<[u8]>>,
+    /// The node is an edge, whose word counts for nothing.
+    pub is_of_edge: bool,
+}
+
+/// Who waits for that. It is dropped if the node cannot be asked, or does not answer.
+pub type Redeeming = oneshot::Sender<Given>;
 
 /// The way to the pulse and back.
 pub struct Pulse {
@@ -80,4 +107,8 @@ pub enum Command {
     Change(Arc<Source>),
     /// A feed was removed from it.
     Close(SourceId),
+    /// Something was revoked here.
+    Revoked(Vec<Revocation>),
+    /// A ticket is shown here that the node gave out.
+    Redeem { node: String, ticket: [u8; 32], done: Redeeming },
 }

@@ -25,8 +25,17 @@ pub type Reload = Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + S
 /// Begins to read the configuration again and to apply it; `Err`: why not.
 pub type Configure = Arc<dyn Fn() -> Result<oneshot::Receiver<ConfigReload>, String> + Send + Sync>;
 
-/// Withdraws someone's right to be here, and answers whether that outlives a restart; `Err`: why not. It gets the command as it was said.
-pub type Disconnect = Arc<dyn Fn(Command) -> Result<bool, String> + Send + Sync>;
+/// Withdraws someone's right to be here; `Err`: why not. It gets the command as it was said.
+pub type Disconnect = Arc<dyn Fn(Command) -> Result<Disconnected, String> + Send + Sync>;
+
+/// It was withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disconnected {
+    /// Whether that outlives a restart.
+    pub is_kept: bool,
+    /// Where it does not hold, or not yet, and what to do.
+    pub warning: Option<String>,
+}
 
 /// What the operator commands, over the socket or the admin listener.
 #[derive(Clone)]
@@ -56,7 +65,7 @@ impl Commands {
             list: Arc::new(Vec::new),
             reload: Arc::new(|_| Ok(Vec::new())),
             configure: Arc::new(|| Err("there is nothing to reload".to_owned())),
-            disconnect: Arc::new(|_| Ok(true)),
+            disconnect: Arc::new(|_| Ok(Disconnected { is_kept: true, warning: None })),
             cluster: None,
             lists: Arc::default(),
         }
@@ -84,8 +93,14 @@ impl Commands {
                 jti: None,
                 issued_before: None,
             } => self.lists.disconnect(&conn).await,
-            disconnect @ Command::Disconnect { .. } => (self.disconnect)(disconnect)
-                .map(|is_kept| Answer { disconnected: Some(is_kept), ..Answer::default() }),
+            disconnect @ Command::Disconnect { .. } => {
+                let answer = |Disconnected { is_kept, warning }| Answer {
+                    disconnected: Some(is_kept),
+                    warning,
+                    ..Answer::default()
+                };
+                (self.disconnect)(disconnect).map(answer)
+            }
             Command::ClusterStatus {} => cluster::status(self.cluster.as_ref()),
             Command::ClusterMove { feed, node } => {
                 cluster::hand_over(self.cluster.as_ref(), feed, node).await

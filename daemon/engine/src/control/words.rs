@@ -95,6 +95,9 @@ pub struct Answer {
     /// It is withdrawn: for good, or only until this daemon ends. `false` also of a connection, whose client may come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected: Option<bool>,
+    /// Where it is not withdrawn, or not yet, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// What is logged now, as TICKERD_LOG has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,20 @@ use tickerd_model::access::secret::Secret;
 
 /// What is done with a judgement. It may be called on another thread.
 pub type Then = Box<dyn FnOnce(Result<Arc<Identity>, Refusal>) + Send>;
+
+/// What came of a ticket.
+pub enum Redeemed {
+    Now(Result<Arc<Identity>, Refusal>),
+    /// Another node gave it out, and is asked for it.
+    Later(Pin<Box<dyn Future<Output = Result<Arc<Identity>, Refusal>> + Send>>),
+}
+
+/// What a client has brought to say who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Brought {
+    Token(Secret),
+    Certificate(Shown),
+}
 
 /// Where a ticket is good: for pages of one Origin, or for programs, in one network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,17 +62,19 @@ pub trait Judge: Send + Sync + fmt::Debug {
     /// That was revoked, or it has expired.
     fn of_certificate(&self, shown: &Shown) -> Result<Option<Arc<Identity>>, Refusal>;
 
-    /// Gives out a ticket.
+    /// Gives out a ticket. `brought` is asked in a cluster alone.
     ///
     /// # Errors
     /// Too many are out.
-    fn ticket(&self, who: &Arc<Identity>, place: TicketPlace) -> Result<Secret, Refusal>;
+    fn ticket(
+        &self,
+        who: &Arc<Identity>,
+        place: TicketPlace,
+        brought: &dyn Fn() -> Brought,
+    ) -> Result<Secret, Refusal>;
 
-    /// Takes a ticket back, once.
-    ///
-    /// # Errors
-    /// It is none, was used, or is of another place.
-    fn redeem(&self, ticket: &Secret, place: &TicketPlace) -> Result<Arc<Identity>, Refusal>;
+    /// Takes a ticket back, once. It is refused if it is none, was used, or is of another place.
+    fn redeem(&self, ticket: Secret, place: TicketPlace) -> Redeemed;
 
     /// Whether somebody's right to be here was withdrawn.
     fn is_revoked(&self, who: &Identity) -> bool;

@@ -20,6 +20,9 @@ pub struct ClusterRows {
     /// What is wrong, and what to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Whether other nodes have revoked what is not known here yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub behind: bool,
     /// This node, and those that it hears, by name.
     pub nodes: Vec<NodeRow>,
     /// The feeds that this node follows, by name.

@@ -15,7 +15,7 @@ use super::rest::opening::Pairs;
 use super::rest::problem::problem;
 use super::upgrade::credentials::{self, Ways};
 use super::upgrade::handshake::Refusal;
-use crate::exchange::access::{self, Judge, TicketPlace};
+use crate::exchange::access::{self, Brought, Judge, Redeemed, TicketPlace};
 use crate::exchange::arrival::Kind;
 use crate::server::metrics::Outcome;
 use tickerd_model::access::identity::Identity;
@@ -75,7 +75,11 @@ impl Access {
             return Ok(by_certificate.unwrap_or_else(|| self.anyone()));
         };
         if said.ticket.is_some_and(|ticket| ticket == token.expose()) {
-            return Ok(judge.redeem(&token, &place(request.headers(), page, visit.client))?);
+            let redeemed = judge.redeem(token, place(request.headers(), page, visit.client));
+            return Ok(match redeemed {
+                Redeemed::Now(who) => who,
+                Redeemed::Later(who) => who.await,
+            }?);
         }
         Ok(judged(&**judge, token).await?)
     }
@@ -113,8 +117,9 @@ impl Access {
         &self,
         request: &Request<B>,
         who: &Arc<Identity>,
+        ways: &Ways,
         page: Option<&Page>,
-        client: Option<IpAddr>,
+        visit: &Visit<'_>,
     ) -> Answer {
         if *request.method() != Method::POST {
             return api::not_allowed(TICKET_METHODS).into();
@@ -126,7 +131,15 @@ impl Access {
         if who.is_anonymous() {
             return Refusal::from(Why::Missing).into_response().into();
         }
-        match judge.ticket(who, place(request.headers(), page, client)) {
+        let brought = || {
+            let said = Said::read(request.uri().query());
+            match credentials::find(request, ways, page, (said.token.as_deref(), None)) {
+                Ok(Some(token)) => Brought::Token(token),
+                // Who is known without a token has shown a certificate.
+                _ => Brought::Certificate(visit.shown.clone()),
+            }
+        };
+        match judge.ticket(who, place(request.headers(), page, visit.client), &brought) {
             Ok(ticket) => {
                 let body = json!({ "ticket": ticket.expose(), "expires_in_ms": 30_000 }).to_string();
                 let mut response = Response::new(bytes::Bytes::from(body).into());

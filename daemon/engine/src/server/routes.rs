@@ -166,7 +166,9 @@ impl Routes {
                     Way::Topics => self.topics(request, who, visit),
                     Way::Feeds | Way::Keys | Way::Contract => self.listed(&request, &who, way),
                     Way::Ticket => match self.afford(visit.client) {
-                        Ok(_) => self.access.ticket(&request, &who, page.as_ref(), visit.client),
+                        Ok(_) => {
+                            self.access.ticket(&request, &who, &self.settings.ways, page.as_ref(), visit)
+                        }
                         Err(response) => (*response).into(),
                     },
                     Way::Socket | Way::Echo | Way::Other => self.kept(&request, &who),

@@ -67,7 +67,7 @@ fn twenty_canaries_are_in_no_text() {
     // As a good token, what it proves, and a ticket for it.
     let good = RING.good("EdDSA", "d1", "ed");
     let ann = ask(&front, &good).unwrap();
-    let ticket = front.ticket(&ann, TicketPlace { origin: None, address: None }).unwrap();
+    let ticket = front.ticket(&ann, TicketPlace { origin: None, address: None }, None).unwrap();
     seen.push(format!("{front:?} {ann:?} {ticket:?}"));
     let error = front.revoke(Revocation::Jti(canary(17).repeat(5_000))).unwrap_err();
     seen.push(format!("{error} {error:?}"));

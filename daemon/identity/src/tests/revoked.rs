@@ -5,7 +5,7 @@ use tickerd_config::{SecretSource, StaticToken, TokenSource};
 use tickerd_model::access::refusal::Refusal;
 
 use super::kit::{House, NOW_S, RING, SECRET, ask, claims_with, wall};
-use crate::{Authenticator, Revocation};
+use crate::{Authenticator, Merged, Revocation};
 
 fn token(sub: &str, jti: &str, iat: Option<u64>) -> String {
     let others = json!({"sub": sub, "jti": jti, "iat": iat});
@@ -88,4 +88,55 @@ fn a_broken_file_stops_the_start_and_a_full_disk_is_told() {
     let told = front.revoke(Revocation::Token("wall".into())).unwrap_err().to_string();
     assert!(told.contains("the revocation holds") && told.contains("cannot be written"), "{told}");
     assert_eq!(ask(&front, SECRET).unwrap_err(), Refusal::Revoked);
+}
+
+#[test]
+fn what_another_node_knows_holds_here_by_its_time() {
+    let house = house();
+    let file = house.folder.path().join("revoked");
+    let open = || Authenticator::start(&house.auth, Some(file.clone()), wall).unwrap();
+    let (here, there) = (open(), Authenticator::start(&house.auth, None, wall).unwrap());
+    assert_eq!((here.revocations_digest(), there.revocations_digest()), (0, 0));
+    there.revoke(Revocation::User("ann".into())).unwrap();
+    there.revoke(Revocation::Token("wall".into())).unwrap();
+    here.revoke(Revocation::Jti("j9".into())).unwrap();
+    // The other's clock is an hour behind: what counts is the time that it says.
+    let behind = NOW_S - 3_600;
+    let list = there.revocations().into_iter().map(|(revoked, _)| (revoked, behind));
+    let (old, new) = (token("ann", "j1", Some(behind)), token("ann", "j2", Some(behind + 1)));
+    let ann = ask(&here, &old).unwrap();
+    assert_eq!(here.merge(list.clone()), Merged { new: 2, left_out: 0 });
+    assert!(here.is_revoked(&ann), "who is here already");
+    assert_eq!(ask(&here, &old).unwrap_err(), Refusal::Revoked);
+    assert!(ask(&here, &new).is_ok(), "issued since, by that clock");
+    assert_eq!(here.merge(list), Merged::default(), "once more changes nothing");
+    assert_eq!(here.merge([(Revocation::User("ann".into()), NOW_S)]).new, 1, "the later time counts");
+    assert_eq!(ask(&here, &new).unwrap_err(), Refusal::Revoked);
+    assert_ne!(here.revocations_digest(), there.revocations_digest());
+    there.merge(here.revocations());
+    here.merge(there.revocations());
+    assert_eq!(here.revocations_digest(), there.revocations_digest(), "who knows the same says the same");
+    let mut begun = false;
+    here.save_revocations(|| begun = true).unwrap();
+    assert!(begun);
+    assert_eq!(open().revocations(), here.revocations(), "over a restart");
+}
+
+#[test]
+fn what_another_node_says_keeps_to_the_bounds() {
+    let front = house().open();
+    let named = |count: usize, length: usize| {
+        (0..count).map(move |at| (Revocation::Jti(format!("{at:0length$}")), NOW_S))
+    };
+    let wrong = [Revocation::User(String::new()), Revocation::Jti("x".repeat(8_193))].map(|one| (one, NOW_S));
+    assert_eq!(front.merge(wrong), Merged { new: 0, left_out: 2 });
+    let over = (Revocation::Jti("old".into()), NOW_S - 401 * 86_400);
+    assert_eq!(front.merge([over]), Merged::default(), "no token lives that it meets");
+    assert_eq!(front.revocations_digest(), 0);
+    assert_eq!(front.merge(named(10_001, 8)), Merged { new: 10_000, left_out: 1 });
+    assert_eq!(front.merge(named(10_000, 8)), Merged::default(), "those that are known need no room");
+    let front = house().open();
+    let long = 8_192;
+    assert_eq!(front.merge(named(257, long)), Merged { new: 256, left_out: 1 }, "2 MiB of names");
+    assert!(front.revoke(Revocation::User("ann".into())).unwrap_err().to_string().contains("256"));
 }

@@ -37,13 +37,15 @@ pub enum Refusal {
     Revoked,
     /// A ticket that is used up, is over, or is of another place.
     Ticket,
+    /// A ticket of another node of the cluster, which cannot be asked for it.
+    TicketNode,
     /// Too many tokens wait to be looked at, or the issuer's keys cannot be had now.
     Busy,
 }
 
 impl Refusal {
     /// All of them, for metrics and documents.
-    pub const ALL: [Refusal; 17] = [
+    pub const ALL: [Refusal; 18] = [
         Refusal::Missing,
         Refusal::Unknown,
         Refusal::Malformed,
@@ -60,6 +62,7 @@ impl Refusal {
         Refusal::User,
         Refusal::Revoked,
         Refusal::Ticket,
+        Refusal::TicketNode,
         Refusal::Busy,
     ];
 
@@ -82,6 +85,7 @@ impl Refusal {
             Refusal::User => "wrong_user",
             Refusal::Revoked => "token_revoked",
             Refusal::Ticket => "wrong_ticket",
+            Refusal::TicketNode => "ticket_node_gone",
             Refusal::Busy => "busy",
         }
     }
@@ -110,6 +114,9 @@ impl Refusal {
             Refusal::Revoked => "the token was revoked; sign in again, or ask the operator for another",
             Refusal::Ticket => {
                 "the ticket was used, has expired, or is for another page or network; get a new one"
+            }
+            Refusal::TicketNode => {
+                "the node that gave the ticket out does not answer, so the ticket is lost; get a new one"
             }
             Refusal::Busy => "tokens cannot be looked at now; try again in a few seconds",
         }

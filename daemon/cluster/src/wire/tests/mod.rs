@@ -121,6 +121,10 @@ fn room() -> Load {
     }
 }
 
+fn revoked(kind: &str, name: &str, before: u64) -> Revocation {
+    Revocation { kind: kind.into(), name: name.into(), before, at: 1_795_990_000 }
+}
+
 /// One of each kind.
 fn each() -> Vec<Message> {
     let feed = || Box::<str>::from("sim");
@@ -143,6 +147,7 @@ fn each() -> Vec<Message> {
             ts: 1_795_990_000_500,
             config: 7,
             feeds: vec![seen(Some(claim)), seen(None)],
+            revoked: 0,
         }),
         Message::Ask(Ask { feed: feed(), after: Some(at(3, "a", 5)), root: Some(root) }),
         Message::Answer(Reply { feed: feed(), answer }),
@@ -182,6 +187,21 @@ fn each() -> Vec<Message> {
         }),
         Message::Presence(Presence { feed: "lobby".into(), whole: true, turnovers: vec![turnover()] }),
         Message::Beat(Said { feed: "lobby".into(), beat: Beat { head: begins(), load: room().into() } }),
+        Message::Revoked(Revoked { digest: 0, list: vec![revoked("user", "ann", 0)] }),
+        Message::Revoked(Revoked {
+            digest: 0x1234_5678_9abc_def0,
+            list: vec![
+                revoked("issued_before", "", 1_795_980_000),
+                revoked("jti", "j-1", 0),
+                revoked("token", "wall", 0),
+                revoked("user", "bob", 0),
+            ],
+        }),
+        Message::AskRevoked(AskRevoked { known: 7 }),
+        Message::Redeem(Redeem { id: 3, ticket: Bytes(Box::new([0xa5; 32])) }),
+        Message::Redeemed(Redeemed { id: 3, sealed: Some(Bytes(Box::new([0x5a; 48]))) }),
+        Message::Redeemed(Redeemed { id: 4, sealed: None }),
+        Message::Heartbeat(Heartbeat { version: "0.1.0".into(), revoked: u64::MAX, ..Heartbeat::default() }),
     ]
 }
 

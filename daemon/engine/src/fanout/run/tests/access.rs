@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::exchange::access::{Judge, Shown, Then, TicketPlace};
+use crate::exchange::access::{Brought, Judge, Redeemed, Shown, Then, TicketPlace};
 use crate::fanout::run::sweep::GRACE_MS;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::rights::{Rights, Verb};
@@ -54,12 +54,12 @@ impl Judge for Words {
         Ok(None)
     }
 
-    fn ticket(&self, _: &Arc<Identity>, _: TicketPlace) -> Result<Secret, Refusal> {
+    fn ticket(&self, _: &Arc<Identity>, _: TicketPlace, _: &dyn Fn() -> Brought) -> Result<Secret, Refusal> {
         Err(Refusal::Busy)
     }
 
-    fn redeem(&self, _: &Secret, _: &TicketPlace) -> Result<Arc<Identity>, Refusal> {
-        Err(Refusal::Ticket)
+    fn redeem(&self, _: Secret, _: TicketPlace) -> Redeemed {
+        Redeemed::Now(Err(Refusal::Ticket))
     }
 
     fn is_revoked(&self, who: &Identity) -> bool {
