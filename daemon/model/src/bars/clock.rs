@@ -84,6 +84,11 @@ impl Clock {
         std::mem::replace(&mut self.ageing, self.wall) < self.wall
     }
 
+    /// The clock that is never set, at the last look.
+    pub fn mono(&self) -> u64 {
+        self.mono
+    }
+
     /// The wall clock at the last look.
     pub fn wall(&self) -> u64 {
         self.wall

@@ -3,6 +3,7 @@
 //! A bar goes by the time at which its ticks were accepted, so none is late. Its figures have the digits that the source wrote.
 //! A period without ticks has no bar. Bars are bounded by age and by bytes; what goes is counted.
 
+mod afar;
 pub mod bar;
 mod book;
 pub mod clock;
@@ -122,6 +123,8 @@ pub struct Bars {
     /// There was no room the last time, and it is not looked for again below so many bytes.
     searched_until: usize,
     clock: Clock,
+    /// Sources whose ticks another computer accepts.
+    afar: HashMap<SourceId, afar::Afar>,
     counts: Counts,
     closed: Vec<Closed>,
     /// Topics that got a book since they were taken, if anyone takes them.
@@ -148,6 +151,7 @@ impl Bars {
             total: Total::default(),
             searched_until: 0,
             clock: Clock::default(),
+            afar: HashMap::new(),
             counts: Counts::default(),
             closed: Vec::new(),
             opened: Vec::new(),
@@ -172,6 +176,7 @@ impl Bars {
 
     /// A source went: its bars stay until they are too old.
     pub fn close(&mut self, source: SourceId) {
+        self.afar.remove(&source);
         self.forget_specs(source);
     }
 
@@ -240,6 +245,7 @@ impl Bars {
             let kept = self.books.get_mut(id)?;
             if *kept.book.kind == *topic.kind() && *kept.book.field == *field {
                 kept.book.is_attached = true;
+                kept.source = Some(source);
                 return Some(id);
             }
             self.counts.replaced += self.drop_book(id) as u64;
@@ -252,7 +258,9 @@ impl Bars {
             self.counts.refused += 1;
             return None;
         }
-        Some(self.insert(book, None))
+        let id = self.insert(book, None);
+        self.books.get_mut(id).into_iter().for_each(|kept| kept.source = Some(source));
+        Some(id)
     }
 
     fn insert(&mut self, book: Book, number: Option<u32>) -> BookId {
@@ -263,6 +271,7 @@ impl Bars {
         self.next_number = self.next_number.max(number_of.saturating_add(1));
         let kept = Kept {
             book,
+            source: None,
             number: number_of,
             weight,
             watched: 0,
@@ -308,9 +317,10 @@ impl Bars {
     }
 
     fn settle_book(&mut self, id: BookId) {
-        let Bars { plan, books, closed, saving, total, clock, .. } = self;
-        let Some(kept) = books.get_mut(id).filter(|kept| kept.book.next_end <= clock.wall()) else { return };
-        kept.advance(plan, clock.wall(), closed, total);
+        let now = self.now_of(self.books.get(id).and_then(|kept| kept.source));
+        let Bars { plan, books, closed, saving, total, .. } = self;
+        let Some(kept) = books.get_mut(id).filter(|kept| kept.book.next_end <= now) else { return };
+        kept.advance(plan, now, closed, total);
         saving.iter_mut().for_each(|ledger| ledger.note(id, kept));
     }
 
