@@ -89,7 +89,7 @@ impl Node {
 
     fn heard_heartbeat(&mut self, from: &Name, says: Heartbeat, now: Millis) {
         if from.name == self.me.name {
-            self.standing.count_twin();
+            self.standing.count_twin(!self.nodes.contains_key(from));
         }
         if says.feeds.len() > SEEN_MAX {
             return self.standing.count_overrun();
@@ -112,6 +112,7 @@ impl Node {
             is_edge: self.settings.is_edge,
             ts: now_unix_ms(),
             config: self.settings.config,
+            epoch: self.epoch.as_deref().unwrap_or_default().into(),
             feeds,
         };
         let me = self.me.name.clone();
