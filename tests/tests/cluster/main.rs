@@ -10,11 +10,17 @@
 
 mod alone;
 mod checker;
+mod clocks;
 mod crowd;
+mod followers;
+mod hangs;
 mod holders;
 mod input;
 mod metrics;
+mod names;
 mod nats;
 mod nodes;
+mod partition;
 mod rooms;
 mod servers;
+mod tls;
