@@ -178,6 +178,11 @@ pub fn epoch_of(Root { era, node }: &Root) -> String {
     format!("{era}-{}-{:x}", node.name, node.life)
 }
 
+/// Whether a text has the form of a cluster's epoch; one that was edited by hand may not.
+pub fn is_epoch(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 pub fn join_of(joint: Joint, root: &Root) -> Join {
     match joint {
         Joint::Next => Join::Next,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::feed::is_epoch;
 use super::node::{Back, Node};
 use tickerd_cluster::{Era, Found, Node as Name, Record};
 use tickerd_nats::Link;
@@ -151,11 +152,6 @@ pub async fn epoch(link: &Link, wanted: Option<&str>) -> Option<String> {
     let wanted = wanted?.to_owned();
     drop(tokio::time::timeout(PATIENCE, link.swap(EPOCH, revision, wanted.into())).await);
     Some(read().await??.1).filter(|epoch| is_epoch(epoch))
-}
-
-/// Whether a text has the form of an epoch; one that was edited by hand may not.
-pub(super) fn is_epoch(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use super::feed::{Held, epoch_of};
+use super::feed::{Held, epoch_of, is_epoch};
 use super::node::Node;
-use super::records::is_epoch;
 use crate::exchange::standing::{ClusterRows, HeldRow, NodeRow};
 use tickerd_cluster::wire::{Heartbeat, Wrong};
 use tickerd_cluster::{Joint, Millis, Node as Name};
