@@ -3,7 +3,6 @@
 //! A bar goes by the time at which its ticks were accepted, so none is late. Its figures have the digits that the source wrote.
 //! A period without ticks has no bar. Bars are bounded by age and by bytes; what goes is counted.
 
-mod afar;
 pub mod bar;
 mod book;
 pub mod clock;
@@ -24,7 +23,7 @@ use std::sync::Arc;
 use self::bar::Bar;
 use self::book::Book;
 pub use self::book::STEP_BACK_MAX_MS;
-use self::clock::Clock;
+use self::clock::{Clock, Others};
 use self::decimal::NoFigure;
 use self::kept::{Kept, Total};
 use self::member::Member;
@@ -124,7 +123,7 @@ pub struct Bars {
     searched_until: usize,
     clock: Clock,
     /// Sources whose ticks another computer accepts.
-    afar: HashMap<SourceId, afar::Afar>,
+    others: Others,
     counts: Counts,
     closed: Vec<Closed>,
     /// Topics that got a book since they were taken, if anyone takes them.
@@ -151,7 +150,7 @@ impl Bars {
             total: Total::default(),
             searched_until: 0,
             clock: Clock::default(),
-            afar: HashMap::new(),
+            others: Others::default(),
             counts: Counts::default(),
             closed: Vec::new(),
             opened: Vec::new(),
@@ -176,7 +175,7 @@ impl Bars {
 
     /// A source went: its bars stay until they are too old.
     pub fn close(&mut self, source: SourceId) {
-        self.afar.remove(&source);
+        self.others.forget(source);
         self.forget_specs(source);
     }
 
@@ -204,6 +203,21 @@ impl Bars {
     /// It is this late now: milliseconds on a clock that is never set, and Unix milliseconds.
     pub fn look(&mut self, mono_ms: u64, wall_ms: u64) {
         self.clock.look(mono_ms, wall_ms);
+    }
+
+    /// Another computer accepts a source's ticks: all before `ts`, by its clock, are here, and come within `wait_ms` of that.
+    pub fn hear(&mut self, source: SourceId, ts: u64, wait_ms: u64) {
+        self.others.hear(&self.clock, source, ts, wait_ms);
+    }
+
+    /// Who accepts a source's ticks is not heard.
+    pub fn miss(&mut self, source: SourceId) {
+        self.others.miss(&self.clock, source);
+    }
+
+    /// A source's ticks are accepted here.
+    pub fn accept_here(&mut self, source: SourceId) {
+        self.others.forget(source);
     }
 
     /// Takes a tick that was accepted.
@@ -317,7 +331,7 @@ impl Bars {
     }
 
     fn settle_book(&mut self, id: BookId) {
-        let now = self.now_of(self.books.get(id).and_then(|kept| kept.source));
+        let now = self.others.now_of(&self.clock, self.books.get(id).and_then(|kept| kept.source));
         let Bars { plan, books, closed, saving, total, .. } = self;
         let Some(kept) = books.get_mut(id).filter(|kept| kept.book.next_end <= now) else { return };
         kept.advance(plan, now, closed, total);

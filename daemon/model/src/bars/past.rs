@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::Bars;
-use super::afar::shifted;
 use super::bar::Bar;
-use super::clock::Unknown;
+use super::clock::{Unknown, shifted};
 use super::series::{Block, needed};
 
 /// No bar is shorter as JSON.
@@ -42,7 +41,7 @@ impl Bars {
         let series = kept.book.closed(period)?;
         let open = kept.book.open(&self.plan, period).filter(|bar| bar.slot < before);
         // All by the clock here, and told by that of who accepted the ticks.
-        let told = |ms| shifted(ms, self.ahead_of(kept.source));
+        let told = |ms| shifted(ms, self.others.ahead_of(kept.source));
         let floor = self.clock.wall().saturating_sub(keep_ms) / period_ms;
         let lost = self.lost.get(period).copied().unwrap_or(0).max(kept.book.since);
         // It moves on by whole bars, so that an answer stays the same meanwhile.
