@@ -69,7 +69,7 @@ run: build
 
 # Several nodes over real NATS servers; `make test-rust` has it too.
 test-cluster: test-tools rust
-	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim -p tickerd-feed-zoo
+	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim -p tickerd-feed-pusher
 	$(CARGO) test --locked -p tickerd-tests --test cluster
 
 # What the tests need beyond cargo: installed when root may, named otherwise.

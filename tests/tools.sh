@@ -8,7 +8,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 declare -A package_of=(
   [cc]=gcc [node]=nodejs [npm]=npm [chromium]=chromium [promtool]=prometheus [systemd-analyze]=systemd [curl]=curl
   [python3]=python3 [c++]=g++ [go]=golang-go [objcopy]=binutils [flock]=util-linux [setsid]=util-linux
-  [nginx]=nginx [haproxy]=haproxy [nats-server]=nats-server [openssl]=openssl [strace]=strace
+  [nginx]=nginx [haproxy]=haproxy [nats-server]=nats-server [openssl]=openssl [strace]=strace [ip]=iproute2 [faketime]=faketime
 )
 missing=()
 for tool in "${!package_of[@]}"; do

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -19,6 +19,7 @@ use crate::client::Client;
 use crate::feed::Feed;
 use crate::lines::Lines;
 use crate::raw::Raw;
+use crate::space::Space;
 use crate::{GUARD, within};
 
 /// A daemon to be: without feeds, on free ports of the loopback.
@@ -30,6 +31,7 @@ pub fn daemon() -> Builder {
         limits: String::new(),
         rest: String::new(),
         env: Vec::new(),
+        space: None,
     }
 }
 
@@ -93,6 +95,7 @@ pub struct Builder {
     limits: String,
     rest: String,
     env: Vec<(String, String)>,
+    space: Option<Arc<Space>>,
 }
 
 impl Builder {
@@ -136,6 +139,12 @@ impl Builder {
         self
     }
 
+    /// Runs in that network namespace.
+    pub fn inside(mut self, space: &Arc<Space>) -> Builder {
+        self.space = Some(space.clone());
+        self
+    }
+
     /// The whole configuration file.
     pub fn toml(&self) -> String {
         let Builder { listen, server, limits, rest, .. } = self;
@@ -159,7 +168,11 @@ impl Builder {
         let mut command = command();
         command.arg("--config").arg(&file).envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdout(out).stderr(log);
-        Daemon::start(command, folder)
+        let inside = self.space.as_ref().map(|space| space.enter());
+        let mut daemon = Daemon::start(command, folder);
+        drop(inside);
+        daemon.space = self.space;
+        daemon
     }
 
     /// Starts it, and waits until it serves.
@@ -178,6 +191,7 @@ pub struct Daemon {
     address: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     folder: TempDir,
+    space: Option<Arc<Space>>,
 }
 
 impl Daemon {
@@ -190,7 +204,7 @@ impl Daemon {
         let mut child = command.spawn().unwrap();
         let out = child.stdout.take().map_or_else(|| Lines::read(tokio::io::empty()), Lines::read);
         let log = child.stderr.take().map_or_else(|| Lines::read(tokio::io::empty()), Lines::read);
-        Daemon { child, out, log, address: None, admin: None, folder }
+        Daemon { child, out, log, address: None, admin: None, folder, space: None }
     }
 
     /// Waits until it serves, and learns its addresses from its stdout.
@@ -238,9 +252,16 @@ impl Daemon {
 
     /// A connection.
     pub async fn connect(&self) -> TcpStream {
-        let stream = within("a connection", TcpStream::connect(self.address())).await.unwrap();
+        let stream = within("a connection", self.reach(self.address())).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream
+    }
+
+    async fn reach(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        match &self.space {
+            Some(space) => space.connect(address).await,
+            None => TcpStream::connect(address).await,
+        }
     }
 
     /// A WebSocket client.
@@ -282,7 +303,8 @@ impl Daemon {
 
     /// Asks the admin listener; the status and the body.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        http(self.admin(), path).await
+        let stream = within("a connection", self.reach(self.admin())).await.unwrap();
+        http_over(stream, self.admin(), path).await
     }
 
     /// All metrics, as Prometheus reads them.
@@ -359,8 +381,12 @@ impl Drop for Daemon {
 
 /// A request to a listener that closes after its answer; the status and the body.
 pub async fn http(address: SocketAddr, path: &str) -> (u16, String) {
+    let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
+    http_over(stream, address, path).await
+}
+
+async fn http_over(mut stream: TcpStream, address: SocketAddr, path: &str) -> (u16, String) {
     let ask = async {
-        let mut stream = TcpStream::connect(address).await?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();

@@ -7,9 +7,11 @@
 //! nats.start(leader).await;
 //! ```
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -22,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::GUARD;
+use crate::space::Space;
 
 /// A port that nobody else gets, although a server may listen on it: all servers of a cluster must know it before any starts,
 /// and it stays when the server is killed.
@@ -40,11 +43,34 @@ impl Port {
     }
 }
 
+/// A port that is free now, for what can hold none.
+pub fn free_port() -> u16 {
+    Port::hold().number
+}
+
 struct Server {
     clients: Port,
     routes: Port,
     http: Port,
     child: Option<Child>,
+    space: Option<Arc<Space>>,
+}
+
+impl Server {
+    fn new(space: Option<&Arc<Space>>) -> Server {
+        let _inside = space.map(|space| space.enter());
+        Server {
+            clients: Port::hold(),
+            routes: Port::hold(),
+            http: Port::hold(),
+            child: None,
+            space: space.cloned(),
+        }
+    }
+
+    fn host(&self) -> Ipv4Addr {
+        self.space.as_ref().map_or(Ipv4Addr::LOCALHOST, |space| space.address())
+    }
 }
 
 /// They end when it is dropped.
@@ -68,26 +94,29 @@ impl Nats {
 
     /// So many, whose configuration ends with these lines. They serve.
     pub async fn with(count: usize, rest: &str) -> Nats {
-        let server =
-            |_| Server { clients: Port::hold(), routes: Port::hold(), http: Port::hold(), child: None };
-        let servers = (0..count).map(server).collect();
-        let mut nats = Nats { servers, folder: TempDir::new().unwrap(), rest: rest.to_owned() };
-        for at in 0..count {
-            nats.spawn(at);
-        }
-        nats.ready().await;
-        nats
+        Nats::of((0..count).map(|_| Server::new(None)).collect(), rest).serving().await
+    }
+
+    /// One in each of these network namespaces, as a cluster.
+    pub async fn inside(spaces: &[Arc<Space>]) -> Nats {
+        Nats::of(spaces.iter().map(|space| Server::new(Some(space))).collect(), "").serving().await
     }
 
     /// So many that do not run yet.
     pub fn stopped(count: usize) -> Nats {
-        let server =
-            |_| Server { clients: Port::hold(), routes: Port::hold(), http: Port::hold(), child: None };
-        Nats {
-            servers: (0..count).map(server).collect(),
-            folder: TempDir::new().unwrap(),
-            rest: String::new(),
+        Nats::of((0..count).map(|_| Server::new(None)).collect(), "")
+    }
+
+    fn of(servers: Vec<Server>, rest: &str) -> Nats {
+        Nats { servers, folder: TempDir::new().unwrap(), rest: rest.to_owned() }
+    }
+
+    async fn serving(mut self) -> Nats {
+        for at in 0..self.count() {
+            self.spawn(at);
         }
+        self.ready().await;
+        self
     }
 
     /// How many there are, running or not.
@@ -97,7 +126,8 @@ impl Nats {
 
     /// Where clients connect.
     pub fn url(&self, at: usize) -> String {
-        format!("nats://127.0.0.1:{}", self.servers[at].clients.number)
+        let server = &self.servers[at];
+        format!("nats://{}:{}", server.host(), server.clients.number)
     }
 
     /// All of them.
@@ -148,6 +178,11 @@ impl Nats {
         kill(Pid::from_raw(pid), signal).unwrap();
     }
 
+    /// Other last lines for every configuration, from the next start on.
+    pub fn set(&mut self, rest: &str) {
+        rest.clone_into(&mut self.rest);
+    }
+
     /// Other last lines for every configuration. Servers take it from a signal and say when they have.
     pub async fn reload(&mut self, rest: &str) {
         rest.clone_into(&mut self.rest);
@@ -196,6 +231,15 @@ impl Nats {
         all.iter().filter_map(|client| client["name"].as_str().map(str::to_owned)).collect()
     }
 
+    /// What that client is subscribed to.
+    pub async fn subjects(&self, at: usize, client: &str) -> BTreeSet<String> {
+        let answer = self.ask(at, "/connz?subs=true").await.unwrap_or_default();
+        let all = answer["connections"].as_array().cloned().unwrap_or_default();
+        let its = all.iter().filter(|one| one["name"] == client);
+        let subjects = its.filter_map(|one| one["subscriptions_list"].as_array()).flatten();
+        subjects.filter_map(|subject| subject.as_str().map(str::to_owned)).collect()
+    }
+
     /// What it has logged.
     pub fn log(&self, at: usize) -> String {
         std::fs::read_to_string(self.folder.path().join(format!("n{at}.log"))).unwrap_or_default()
@@ -239,7 +283,9 @@ impl Nats {
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true);
-        self.servers[at].child = Some(command.spawn().unwrap());
+        let server = &mut self.servers[at];
+        let _inside = server.space.as_ref().map(|space| space.enter());
+        server.child = Some(command.spawn().unwrap());
     }
 
     fn file(&self, at: usize) -> PathBuf {
@@ -251,9 +297,10 @@ impl Nats {
     }
 
     fn configuration(&self, at: usize) -> String {
-        let Server { clients, routes, http, .. } = &self.servers[at];
+        let server = &self.servers[at];
+        let (Server { clients, routes, http, .. }, host) = (server, server.host());
         let mut text = format!(
-            "server_name: n{at}\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nwrite_deadline: \"2s\"\n\
+            "server_name: n{at}\nlisten: \"{host}:{}\"\nhttp: \"{host}:{}\"\nwrite_deadline: \"2s\"\n\
              jetstream {{ store_dir: {:?}, max_mem: 64M, max_file: 256M }}\n",
             clients.number,
             http.number,
@@ -263,10 +310,10 @@ impl Nats {
             let others = self
                 .servers
                 .iter()
-                .map(|server| format!("\"nats-route://127.0.0.1:{}\"", server.routes.number));
+                .map(|server| format!("\"nats-route://{}:{}\"", server.host(), server.routes.number));
             let others: Vec<String> = others.collect();
             text += &format!(
-                "cluster {{ name: tests, listen: \"127.0.0.1:{}\", routes: [{}] }}\n",
+                "cluster {{ name: tests, listen: \"{host}:{}\", routes: [{}] }}\n",
                 routes.number,
                 others.join(", ")
             );
@@ -276,9 +323,13 @@ impl Nats {
 
     /// What a server's own monitoring says.
     async fn ask(&self, at: usize, path: &str) -> Option<Value> {
-        let address = (Ipv4Addr::LOCALHOST, self.servers[at].http.number);
+        let server = &self.servers[at];
+        let address = SocketAddr::from((server.host(), server.http.number));
         let ask = async {
-            let mut stream = TcpStream::connect(address).await?;
+            let mut stream = match &server.space {
+                Some(space) => space.connect(address).await?,
+                None => TcpStream::connect(address).await?,
+            };
             stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: nats\r\n\r\n").as_bytes()).await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;

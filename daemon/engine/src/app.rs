@@ -233,9 +233,10 @@ impl App {
             announced: announced.clone(),
         };
         let (reloader, begin) = Reloader::start(parts)?;
+        let told = fanout.settings();
         let facts = operator::Facts {
             commit,
-            epoch,
+            epoch: Box::new(move || told.get().epoch.clone()),
             config: name,
             started: Instant::now(),
             listen: server.addresses().iter().map(ToString::to_string).collect(),
@@ -336,10 +337,12 @@ impl Running {
         move || reloader.hangup()
     }
 
-    /// Tells the service manager's watchdog that all is well, for as long as the pulse and every shard look around.
+    /// Tells the service manager's watchdog that all is well, for as long as the pulse, every shard and the cluster look around.
     pub fn watch(&self) {
         let Some(interval) = systemd::watchdog_interval() else { return };
-        let turns: Vec<_> = std::iter::once(self.pulse.turns()).chain(self.fanout.turns()).collect();
+        let nodes = self.nodes.iter().map(crate::cluster::Running::turns);
+        let turns: Vec<_> =
+            std::iter::once(self.pulse.turns()).chain(self.fanout.turns()).chain(nodes).collect();
         let watching = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
             let mut seen = vec![u64::MAX; turns.len()];
             loop {

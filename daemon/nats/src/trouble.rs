@@ -113,7 +113,26 @@ fn meant(error: &str, sign_in: &SignIn) -> String {
             }
         };
     }
-    error.trim_start_matches("IO error: ").chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+    let said: String =
+        error.trim_start_matches("IO error: ").chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    let what = match said.as_str() {
+        // What this node's own TLS says, and the alerts of the other's.
+        own if own.contains("invalid peer certificate") => {
+            "its certificate is not trusted: set [cluster] ca to the authority that signs it, and name the host in nats as the certificate does"
+        }
+        alert if alert.contains("CertificateRequired") => {
+            "it wants a certificate of this node: set [cluster] certificate and key"
+        }
+        alert
+            if ["BadCertificate", "UnknownCA", "CertificateUnknown"]
+                .iter()
+                .any(|word| alert.contains(word)) =>
+        {
+            "it refuses this node's certificate, or wants one: set [cluster] certificate and key to one of an authority that it trusts"
+        }
+        _ => return said,
+    };
+    format!("{what} ({said})")
 }
 
 #[cfg(test)]
@@ -147,6 +166,18 @@ mod tests {
             .said(&ServerError::Other(format!("\x1b[2J{}", "x".repeat(9_000))), &user())
             .expect("words");
         assert!(words.len() < 300 && !words.contains('\x1b'), "{words}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_names_the_key_to_set() {
+        for (error, key) in [
+            ("IO error: invalid peer certificate: UnknownIssuer", "set [cluster] ca to"),
+            ("TLS error: received fatal alert: CertificateRequired", "set [cluster] certificate and key"),
+            ("TLS error: received fatal alert: UnknownCA", "an authority that it trusts"),
+        ] {
+            let words = meant(error, &user());
+            assert!(words.contains(key) && words.contains(error.rsplit(": ").next().unwrap()), "{words}");
+        }
     }
 
     #[test]

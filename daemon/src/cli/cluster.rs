@@ -94,7 +94,11 @@ fn node_cells(row: &NodeRow) -> Row {
         row.life.clone(),
         row.heard_ms.map_or_else(|| "this node".to_owned(), |ms| format!("{} ago", span(ms))),
         row.clock_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:+}ms")),
-        if row.config_differs { "differs".to_owned() } else { "same".to_owned() },
+        match (row.strange, row.config_differs) {
+            (true, _) => "OTHER CLUSTER".to_owned(),
+            (false, true) => "differs".to_owned(),
+            (false, false) => "same".to_owned(),
+        },
     ]
 }
 
@@ -127,6 +131,7 @@ mod tests {
             heard_ms,
             clock_ms: heard_ms.map(|_| 3),
             config_differs,
+            strange: false,
         };
         let held = HeldRow {
             feed: "sim".into(),

@@ -196,6 +196,13 @@ pub fn of_the_machine(folder: &Path) -> Vec<Row> {
             "name the PEM file",
         ),
         row(
+            "[cluster]\nname = \"p\"\nnode = \"a\"\nnats = [\"tls://a\"]\ncertificate = \"chain.pem\"\nkey = \"chain.pem\"\n",
+            "",
+            "wrong-certificate",
+            "t.toml:6",
+            "the private key of certificate",
+        ),
+        row(
             "[cluster]\nname = \"p\"\nnode = \"a\"\nnats = [\"tls://a\"]\ncredentials = { file = \"short\" }\n",
             "",
             "unusable-secret",

@@ -7,10 +7,10 @@ use tickerd_tests::within;
 use crate::nodes::{STEADY, over, three_over_one};
 use tickerd_tests::Nats;
 
-const BEAT: &str = "tickerd.t.beat.steady";
+pub const BEAT: &str = "tickerd.t.beat.steady";
 
 /// The next beat that the holder sends.
-async fn beat(hearing: &mut Hearing) -> Vec<u8> {
+pub async fn beat(hearing: &mut Hearing) -> Vec<u8> {
     within("a beat", async {
         loop {
             let heard = hearing.next().await.unwrap();
@@ -143,18 +143,6 @@ async fn a_record_is_edited_by_hand() {
     }
     for (_, client) in clients {
         client.end().await;
-    }
-}
-
-/// Two processes with one name: both say so.
-#[tokio::test]
-async fn a_node_name_is_there_twice() {
-    let mut cluster = over(Nats::one().await);
-    cluster.start("a").await;
-    cluster.holder(STEADY).await;
-    let twin = tickerd_tests::daemon().config(&cluster.toml("a", "")).run().await;
-    for node in [cluster.node("a"), &twin] {
-        node.logged("another process of this cluster has the same node name").await;
     }
 }
 

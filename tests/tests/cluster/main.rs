@@ -12,11 +12,17 @@
 mod access;
 mod alone;
 mod checker;
+mod clocks;
 mod crowd;
+mod followers;
+mod hangs;
 mod holders;
 mod input;
 mod metrics;
+mod names;
 mod nats;
 mod nodes;
+mod partition;
 mod rooms;
 mod servers;
+mod tls;

@@ -1,8 +1,11 @@
 //! What happens to the NATS servers, and what the nodes make of it.
 
+use std::collections::BTreeSet;
+
 use nix::sys::signal::Signal;
 use tickerd_tests::{Nats, daemon, within};
 
+use crate::checker::{Position, Watch};
 use crate::nodes::{Cluster, STEADY, over, three, three_over_one};
 
 /// Which server that node is connected to.
@@ -114,6 +117,99 @@ async fn a_node_starts_before_the_servers() {
     cluster.ready("a", "node a of t").await;
     for (_, client) in clients {
         client.end().await;
+    }
+}
+
+/// Each tells an epoch of its own until it can have the cluster's. Who comes then is told that, on each node the same; who was there
+/// is told whose numbers come, and positions mean what they meant.
+#[tokio::test]
+async fn all_nodes_start_before_the_servers() {
+    let mut cluster = over(Nats::stopped(1));
+    let start = |node| daemon().config(&cluster.toml(node, "")).run();
+    let (a, b, c) = tokio::join!(start("a"), start("b"), start("c"));
+    for (node, daemon) in [("a", a), ("b", b), ("c", c)] {
+        cluster.take(node, daemon);
+    }
+    let (truth, mut early, mut own) = (Watch::truth(), Vec::new(), BTreeSet::new());
+    for node in cluster.nodes() {
+        early.push((node, Watch::begin(node, cluster.node(node), STEADY, &truth).await));
+        own.insert(epoch_of(&cluster, node).await);
+    }
+    assert_eq!(own.len(), 3, "each has its own: {own:?}");
+    cluster.nats.start_all().await;
+    cluster.holder(STEADY).await;
+    let one = within("one epoch", async {
+        loop {
+            let mut told = BTreeSet::new();
+            for node in cluster.nodes() {
+                told.insert(epoch_of(&cluster, node).await);
+            }
+            if told.len() == 1 {
+                return told.pop_first().unwrap();
+            }
+        }
+    })
+    .await;
+    assert!(own.contains(&one), "it is one of theirs: {own:?}, {one}");
+    for node in cluster.nodes() {
+        let (_, said) = cluster.command(node, &["status"]).await;
+        assert!(said.contains(&format!("epoch    {one}")), "{node}: {said}");
+    }
+    let clients = cluster.watched().await;
+    for (_, client) in early.iter_mut() {
+        client.goes_on().await;
+    }
+    for (node, client) in &clients {
+        let was = client.position("steady.counter");
+        assert_ne!(was.epoch, one, "a feed's numbers have an epoch of their own");
+        for other in cluster.nodes() {
+            assert!(client.returns(cluster.node(other), &was).await, "{node}, {other}: the ring holds it");
+            let of_nobody = Position { epoch: one.clone(), ..was.clone() };
+            assert!(!client.returns(cluster.node(other), &of_nobody).await, "{node}, {other}");
+        }
+    }
+    for (node, client) in early.into_iter().chain(clients) {
+        let seen = client.end().await;
+        assert_eq!((seen.holes, seen.lags), (0, 0), "{node}: {seen:?}");
+    }
+}
+
+/// What a client that comes now is told.
+async fn epoch_of(cluster: &Cluster, node: &str) -> String {
+    let connected = cluster.node(node).client("/ws").await.expect("connected").await;
+    connected.data["epoch"].as_str().unwrap().to_owned()
+}
+
+/// Records that are edited to what is no epoch are written anew; another epoch counts, on all nodes.
+#[tokio::test]
+async fn the_record_of_the_epoch_is_edited_by_hand() {
+    let cluster = three_over_one().await;
+    let clients = cluster.watched().await;
+    let before = epoch_of(&cluster, "a").await;
+    let (link, _hearing) = cluster.stranger().await;
+    for (edited, wanted) in [("no epoch!", before.as_str()), ("another", "another")] {
+        crate::nats::by_hand(&cluster.nats, "$KV.tickerd_t.epoch", &[], edited).await;
+        within("the record to be right", async {
+            loop {
+                let found = link.read("epoch").await.ok().flatten();
+                let mut told = BTreeSet::new();
+                for node in cluster.nodes() {
+                    told.insert(epoch_of(&cluster, node).await);
+                }
+                if found.is_some_and(|(_, bytes)| bytes == wanted) && told == [wanted.to_owned()].into() {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+    for node in cluster.nodes() {
+        cluster.node(node).logged("the cluster has another epoch").await;
+    }
+    for (node, mut client) in clients {
+        client.goes_on().await;
+        let seen = client.end().await;
+        assert_eq!((seen.resets.len(), seen.holes), (0, 0), "{node}: {seen:?}");
     }
 }
 

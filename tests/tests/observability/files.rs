@@ -7,10 +7,11 @@ use tickerd_tests::Value;
 /// The guide with the table of metrics.
 pub const TABLE: &str = include_str!("../../../dashboards/prometheus/README.md");
 
-const DASHBOARDS: [(&str, &str); 3] = [
+const DASHBOARDS: [(&str, &str); 4] = [
     ("overview", include_str!("../../../dashboards/grafana/dashboards/tickerd-overview.json")),
     ("feeds", include_str!("../../../dashboards/grafana/dashboards/tickerd-feeds.json")),
     ("clients", include_str!("../../../dashboards/grafana/dashboards/tickerd-clients.json")),
+    ("cluster", include_str!("../../../dashboards/grafana/dashboards/tickerd-cluster.json")),
 ];
 
 /// The repository.
@@ -18,10 +19,10 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Each expression of each panel, as Grafana would ask for it, with its place.
-pub fn exprs() -> Vec<(String, String)> {
+/// Each expression of each panel of these dashboards, as Grafana would ask for it, with its place.
+pub fn exprs(of: &[&str]) -> Vec<(String, String)> {
     let mut exprs = Vec::new();
-    for (name, text) in DASHBOARDS {
+    for (name, text) in DASHBOARDS.into_iter().filter(|(name, _)| of.contains(name)) {
         let dashboard: Value = serde_json::from_str(text).unwrap();
         for panel in dashboard["panels"].as_array().unwrap() {
             for target in panel["targets"].as_array().into_iter().flatten() {

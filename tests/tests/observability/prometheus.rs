@@ -14,6 +14,18 @@ use super::files;
 
 const EXAMPLE: &str = include_str!("../../../dashboards/prometheus/prometheus.yml");
 
+/// Runs promtool, which must have nothing to say against it.
+pub async fn promtool(words: &[&str]) {
+    let mut command = Command::new("promtool");
+    command.args(words).current_dir(files::root()).stdin(Stdio::null());
+    let output = match within("promtool", command.output()).await {
+        Ok(output) => output,
+        Err(e) => panic!("cannot run promtool ({e}): install it (Debian: apt-get install prometheus)"),
+    };
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "promtool {words:?}: {said}");
+}
+
 /// A Prometheus; dropping it ends it.
 pub struct Prometheus {
     address: SocketAddr,
@@ -22,19 +34,24 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes this admin listener over TLS each second.
-    pub async fn start(authority: &Path, admin: SocketAddr) -> Prometheus {
+    /// Scrapes these admin listeners each second, over TLS if there is an authority.
+    pub async fn start(rules: &str, admins: &[String], authority: Option<&Path>) -> Prometheus {
         let folder = TempDir::new().unwrap();
-        let rules = files::root().join("dashboards/prometheus/tickerd.rules.yml").canonicalize().unwrap();
-        let mut config = EXAMPLE.to_owned();
-        for (from, to) in [
+        let rules = files::root().join("dashboards/prometheus").join(rules).canonicalize().unwrap();
+        let mut changes = vec![
             ("_interval: 15s", "_interval: 1s".to_owned()),
             ("tickerd.rules.yml", rules.display().to_string()),
-            ("127.0.0.1:8426", format!("localhost:{}", admin.port())),
-            ("#scheme", "scheme".to_owned()),
-            ("#tls_config", "tls_config".to_owned()),
-            ("#  ca_file: ca.pem", format!("  ca_file: {}", authority.display())),
-        ] {
+            ("127.0.0.1:8426", admins.join("\", \"")),
+        ];
+        if let Some(authority) = authority {
+            changes.extend([
+                ("#scheme", "scheme".to_owned()),
+                ("#tls_config", "tls_config".to_owned()),
+                ("#  ca_file: ca.pem", format!("  ca_file: {}", authority.display())),
+            ]);
+        }
+        let mut config = EXAMPLE.to_owned();
+        for (from, to) in changes {
             assert!(config.contains(from), "{from}");
             config = config.replace(from, &to);
         }

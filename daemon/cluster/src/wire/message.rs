@@ -52,6 +52,9 @@ pub struct Heartbeat {
     pub ts: u64,
     /// The hash of its configuration, so that nodes can be compared.
     pub config: u64,
+    /// The cluster's epoch, as its records have it; empty: not known yet. Those of one cluster have the same.
+    #[serde(deserialize_with = "fields::text", skip_serializing_if = "str::is_empty")]
+    pub epoch: Box<str>,
     /// The feeds that it follows or holds.
     pub feeds: Vec<Seen>,
     /// Names all that was revoked, as far as it knows; 0: nothing was.

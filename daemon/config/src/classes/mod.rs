@@ -114,7 +114,7 @@ static PLAIN: [Key; 37] = keys! {
 };
 
 /// The bars' keys, and those of tables that may be missing.
-static MORE: [Key; 29] = [
+static MORE: [Key; 31] = [
     key("bars.bytes", Class::Restart, |old, new| old.bars.bytes != new.bars.bytes),
     key("bars.keep", Class::Restart, |old, new| old.bars.keep != new.bars.keep),
     key("server.tls", Class::Restart, |old, new| old.server.tls.is_some() != new.server.tls.is_some()),
@@ -138,8 +138,10 @@ static MORE: [Key; 29] = [
         cluster(old, new, |cluster| login(cluster, Login::credentials))
     }),
     key("cluster.ca", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.ca)),
+    key("cluster.certificate", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.certificate)),
     key("cluster.feeds", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.feeds)),
     key("cluster.join", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.join)),
+    key("cluster.key", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.key)),
     key("cluster.name", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.name)),
     key("cluster.nats", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.nats)),
     key("cluster.node", Class::Restart, |old, new| cluster(old, new, |cluster| &cluster.node)),

@@ -4,19 +4,21 @@
 mod login;
 mod names;
 mod nats;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::document::{Node, Value};
 use crate::problem::Code;
-use crate::reader::{Read, duration, list, string, word};
+use crate::reader::{Read, duration, list, word};
 use crate::section::{Refusal, Section};
 
 use super::feed::Feed;
 
 pub use login::Login;
 pub use nats::Nats;
+use tls::Files;
 
 #[cfg(test)]
 pub(crate) use names::fitted;
@@ -44,6 +46,10 @@ pub struct Cluster {
     pub login: Option<Login>,
     /// Certificates, in PEM, of the authorities that sign those of the NATS servers; default `None`: the system's.
     pub ca: Option<PathBuf>,
+    /// This node's certificate, in PEM, where the NATS servers ask for one; default `None`.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, in PEM. It is there where `certificate` is.
+    pub key: Option<PathBuf>,
     /// Default [`Role::Node`].
     pub role: Role,
     /// How long beats that are due at one instant wait for each other, to become one message to each client.
@@ -106,13 +112,14 @@ impl Cluster {
         let node = node.or_else(|| names::of_host(&section, header.filter(|_| !is_named)?));
         let nats = nats::read(&mut section);
         let login = Login::read(&mut section, base_dir);
-        let ca = ca(&mut section, nats.as_deref(), base_dir);
+        let Files { ca, certificate, key } = Files::read(&mut section, nats.as_deref(), base_dir);
         let role = section.take("role", Role::default(), word(ROLES));
         let join = section.take("join", JOIN_DEFAULT, duration(Duration::ZERO, JOIN_MAX));
         let followed = section.take("feeds", None, |node| names::feeds(node).map(Some));
         header?;
+        let (name, node, nats, feeds_followed) = (name?, node?, nats?, followed);
         let cluster =
-            Cluster { name: name?, node: node?, nats: nats?, login, ca, role, join, feeds: followed };
+            Cluster { name, node, nats, login, ca, certificate, key, role, join, feeds: feeds_followed };
         cluster.warn_of_idle(&mut section, feeds);
         Some(cluster)
     }
@@ -141,30 +148,6 @@ fn needed(section: &Section<'_>, node: &Node, key: &str, allowed: &str, change: 
         let refusal = Refusal::placed(&node.origin, format!("[cluster] has no {key}")).code(Code::MissingKey);
         section.refuse(key, refusal.allowed(allowed).change(change));
     }
-}
-
-/// `ca`. It has a warning where no server is reached by TLS.
-fn ca(section: &mut Section<'_>, nats: Option<&[Nats]>, base_dir: Option<&Path>) -> Option<PathBuf> {
-    let path = section.take("ca", None, |node| file(node).map(Some))?;
-    if let Some(node) =
-        section.ask("ca").filter(|_| nats.is_some_and(|servers| servers.iter().all(|server| !server.tls)))
-    {
-        let refusal =
-            Refusal::new(node, "no server in nats is reached by TLS, so no certificate is looked at")
-                .code(Code::NoEffect)
-                .change("write tls:// in place of nats:// in the addresses, or delete the line");
-        section.warn("ca", refusal);
-    }
-    Some(base_dir.map_or_else(|| path.clone(), |dir| dir.join(&path)))
-}
-
-fn file(node: &Node) -> Read<PathBuf> {
-    let text = string(node)?;
-    if text.is_empty() || text.ends_with('/') || text.contains('\0') {
-        let refusal = Refusal::new(node, "this names no file").allowed("the path of a PEM file");
-        return Err(vec![refusal.change("write one such as \"/etc/tickerd/nats/ca.pem\"")]);
-    }
-    Ok(text.into())
 }
 
 /// Reads a list of names that are all different. `read` reads one.

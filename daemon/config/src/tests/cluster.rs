@@ -85,6 +85,8 @@ fn slips_are_told_with_place_and_remedy() {
         (cluster("feeds = [\"a\", \"a\"]\n"), &["cluster.feeds[1]", "there twice"]),
         (cluster("feeds = [\"a.b\"]\n"), &["cluster.feeds[0]", "name of a feed"]),
         (cluster("ca = \"\"\n"), &["cluster.ca", "names no file"]),
+        (cluster("certificate = \"/c.pem\"\n"), &["there is no key", "add key = \"/PATH\""]),
+        (cluster("key = \"/k.pem\"\n"), &["there is no certificate", "delete the line key"]),
         (cluster("user = \"a\"\n"), &["no password", "add password = { file = \"/PATH\" }"]),
         (cluster("password = { file = \"/p\" }\n"), &["of no user", "add user = \"tickerd\""]),
         (

@@ -110,6 +110,8 @@ nats = ["tls://Nats.Example", "tls://[::1]:4223"]
 user = "tickerd"
 password = { credential = "nats" }
 ca = "nats/ca.pem"
+certificate = "nats/node.pem"
+key = "nats/node-key.pem"
 role = "node"
 join = "0ms"
 feeds = ["stocks", "lines"]
@@ -231,6 +233,8 @@ age = "1h"
             password: SecretSource::Credential("nats".into()),
         }),
         ca: Some("/etc/tickerd/nats/ca.pem".into()),
+        certificate: Some("/etc/tickerd/nats/node.pem".into()),
+        key: Some("/etc/tickerd/nats/node-key.pem".into()),
         role: Role::Node,
         join: Duration::ZERO,
         feeds: Some(vec!["stocks".into(), "lines".into()]),
@@ -352,7 +356,7 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (7, 8 + 8 + 11 + 3 + 7);
-    let cluster = 10 + 6;
+    let cluster = 12 + 6;
     let server = 19 + 5 + 3 + 2 + 15 + 6 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + cluster + 4 + 2 + 15 + 3 + 4 + 2, "{keys:#?}");
 }

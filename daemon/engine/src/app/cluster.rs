@@ -14,6 +14,7 @@ use crate::cluster::{self, Command, Plugins};
 use crate::contract::Said;
 use crate::control;
 use crate::exchange::nodes::PulseSays;
+use crate::fanout;
 use crate::pulse::{self, Opening};
 use crate::store::SavedTopic;
 use tickerd_cluster::Era;
@@ -119,14 +120,15 @@ impl Plugins for Shares {
         let (Some(works), Some(found)) = (works, found) else { return ended() };
         works.feeds.remove(found.id);
         found.supervisor.stop();
-        let name = feed.to_owned();
+        let (name, feeds, again) = (feed.to_owned(), works.feeds.clone(), found.clone());
         let ending = std::thread::Builder::new().name("cluster-end".into()).spawn(move || {
             found.supervisor.join(Instant::now() + FEEDS_STOP);
             works.starter.rest(&name);
             ended();
         });
         if let Err(error) = ending {
-            tracing::error!(feed, %error, "the end of the feed's plugin cannot be waited for");
+            tracing::error!(feed, %error, "the end of the feed's plugin cannot be waited for; it is tried again");
+            feeds.put_back(again);
         }
     }
 
@@ -154,6 +156,11 @@ impl Plugins for Shares {
     fn keys(&self) -> Option<Arc<dyn cluster::Keys>> {
         let keeper = self.works.upgrade()?.keeper.clone()?;
         Some(keeper)
+    }
+
+    fn epoch(&self, epoch: &str) {
+        let Some(works) = self.works.upgrade() else { return };
+        works.fanout.change(|now| fanout::Settings { epoch: epoch.to_owned(), ..now.clone() });
     }
 
     fn change(&self, source: &Arc<Source>) {
@@ -208,6 +215,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 /// # Errors
 /// A secret or a certificate could not be read.
 pub fn join(section: &config::Cluster, wanted: &str) -> Result<Joined, StartError> {
+    let wanted = (section.role == Role::Node).then(|| wanted.to_owned());
     let room = cluster::join(link_of(section), wanted)?;
     Ok(Joined { epoch: room.epoch.clone(), room, join: section.join, node: section.node.clone() })
 }
@@ -262,7 +270,7 @@ fn link_of(section: &config::Cluster) -> tickerd_nats::Settings {
         node: section.node.clone(),
         sign_in,
         ca: section.ca.clone(),
-        certificate: None,
+        certificate: section.certificate.clone().zip(section.key.clone()),
     }
 }
 

@@ -106,6 +106,11 @@ impl Feeds {
         self.lock().insert(feed.id, Arc::new(feed));
     }
 
+    /// One that was taken out could not be ended.
+    pub fn put_back(&self, feed: Arc<Feed>) {
+        self.lock().insert(feed.id, feed);
+    }
+
     /// One that is there is configured so from now on.
     pub fn reconfigure(&self, id: SourceId, configured: &config::Feed) {
         if let Some(feed) = self.lock().get_mut(&id) {

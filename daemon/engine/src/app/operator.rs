@@ -23,7 +23,8 @@ use tickerd_identity::Revocation;
 /// What is known of the daemon when it has started.
 pub struct Facts {
     pub commit: String,
-    pub epoch: String,
+    /// As clients are told it.
+    pub epoch: Box<dyn Fn() -> String + Send + Sync>,
     /// The configuration file, if there is one.
     pub config: Option<String>,
     pub started: Instant,
@@ -90,7 +91,7 @@ fn status(facts: &Facts, feeds: &[Arc<Feed>], rates: &Rates) -> Status {
         version: VERSION.to_owned(),
         commit: facts.commit.clone(),
         pid: std::process::id(),
-        epoch: facts.epoch.clone(),
+        epoch: (facts.epoch)(),
         config: facts.config.clone(),
         uptime_s: facts.started.elapsed().as_secs(),
         listen: facts.listen.clone(),

@@ -79,7 +79,11 @@ fn with_cluster(rows: &ClusterRows, since_start: Duration, mut readiness: Readin
         (None, false) => "degraded: there is no connection to NATS, so this node serves what it has".into(),
         (None, true) => format!("node {} of {}, {others} others are heard", rows.node, rows.cluster),
     };
-    readiness.checks.push(Check { name: "cluster".into(), ok: rows.connected, detail });
+    readiness.checks.push(Check {
+        name: "cluster".into(),
+        ok: rows.connected && rows.trouble.is_none(),
+        detail,
+    });
     let mut waits = rows.node.is_empty() || rows.behind;
     for row in rows.feeds.iter().filter(|row| row.state != "holds") {
         let ok = row.holder.is_some() && row.trouble.is_none();

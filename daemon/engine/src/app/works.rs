@@ -135,8 +135,7 @@ impl Works {
                 format!("[auth]: {why}")
             })?;
         }
-        let now = self.fanout.get();
-        self.fanout.set(shards::settings(new, &now.epoch, now.access.clone(), now.tally.clone()));
+        self.fanout.change(|now| shards::settings(new, &now.epoch, now.access.clone(), now.tally.clone()));
         self.server.change(&new.server, page, shards::ways(new));
         self.server.listen(fresh, gone.iter());
         Ok(())

@@ -13,10 +13,63 @@ use tickerd_model::source::{Group, Source};
 pub enum Plugin {
     Off,
     Runs,
-    /// It was told to end. Whether it is wanted again.
+    /// It was told to end, then. Whether it is wanted again.
     Ends {
         again: bool,
+        since: Millis,
     },
+}
+
+/// A plugin has ended within this time: its grace, and what it takes to kill it. Who was to tell could not.
+const ENDS_MAX: Millis = 10_000;
+
+impl Plugin {
+    /// It is to run. Whether it is to be started now.
+    pub fn begin(&mut self) -> bool {
+        match self {
+            Plugin::Off => {
+                *self = Plugin::Runs;
+                return true;
+            }
+            Plugin::Ends { again, .. } => *again = true,
+            Plugin::Runs => {}
+        }
+        false
+    }
+
+    /// It is not to run. Whether it is to be ended now.
+    pub fn end(&mut self, now: Millis) -> bool {
+        match self {
+            Plugin::Runs => {
+                *self = Plugin::Ends { again: false, since: now };
+                return true;
+            }
+            Plugin::Ends { again, .. } => *again = false,
+            Plugin::Off => {}
+        }
+        false
+    }
+
+    /// It has ended. Whether it is wanted again; none: one that was started since runs.
+    pub fn ended(&mut self) -> Option<bool> {
+        if *self == Plugin::Runs {
+            return None;
+        }
+        let again = matches!(self, Plugin::Ends { again: true, .. });
+        *self = Plugin::Off;
+        Some(again)
+    }
+
+    /// Nobody told that it has ended, and it is time to end it once more.
+    pub fn is_overdue(&mut self, now: Millis) -> bool {
+        match self {
+            Plugin::Ends { since, .. } if now.saturating_sub(*since) > ENDS_MAX => {
+                *since = now;
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A hand-over that has begun: the plugin ends first, then the last beat goes out.
@@ -125,6 +178,11 @@ pub fn epoch_of(Root { era, node }: &Root) -> String {
     format!("{era}-{}-{:x}", node.name, node.life)
 }
 
+/// Whether a text has the form of a cluster's epoch; one that was edited by hand may not.
+pub fn is_epoch(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 pub fn join_of(joint: Joint, root: &Root) -> Join {
     match joint {
         Joint::Next => Join::Next,
@@ -141,4 +199,32 @@ fn weigh(load: &Arc<Load>) -> usize {
     let past =
         whole.flat_map(|topic| topic.past.iter().chain(&topic.newest)).map(|tick| TICK + tick.value.len());
     TICK + ticks.chain(past).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_that_is_wanted_again_starts_once_it_has_ended() {
+        let mut plugin = Plugin::Off;
+        assert!(!plugin.end(0));
+        assert!(plugin.begin() && !plugin.begin());
+        assert!(plugin.end(1) && !plugin.end(2));
+        assert!(!plugin.begin(), "it still ends");
+        assert_eq!((plugin.ended(), plugin), (Some(true), Plugin::Off));
+        assert!(plugin.begin());
+        assert_eq!(plugin.ended(), None, "that was the one before");
+    }
+
+    #[test]
+    fn an_end_that_nobody_tells_of_is_asked_for_again() {
+        let mut plugin = Plugin::Runs;
+        assert!(!plugin.is_overdue(ENDS_MAX * 2));
+        assert!(plugin.end(5));
+        assert!(!plugin.is_overdue(5 + ENDS_MAX));
+        assert!(plugin.is_overdue(6 + ENDS_MAX));
+        assert!(!plugin.is_overdue(7 + ENDS_MAX), "once in that time");
+        assert!(plugin.is_overdue(7 + 2 * ENDS_MAX));
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::feed::{Handing, Plugin};
@@ -33,47 +32,40 @@ pub struct Moving {
 impl Node {
     pub(super) fn start_plugin(&mut self, feed: &Arc<str>) {
         let Some(held) = self.feeds.get_mut(feed) else { return };
-        match held.plugin {
-            // What is in a room comes from clients.
-            Plugin::Off if held.source.kind == Kind::Room => {}
-            Plugin::Off => {
-                held.plugin = Plugin::Runs;
-                self.plugins.begin(feed);
-            }
-            Plugin::Ends { .. } => held.plugin = Plugin::Ends { again: true },
-            Plugin::Runs => {}
+        // What is in a room comes from clients.
+        if held.source.kind != Kind::Room && held.plugin.begin() {
+            self.plugins.begin(feed);
         }
     }
 
     pub(super) fn end_plugin(&mut self, feed: &Arc<str>) {
-        let Some(held) = self.feeds.get_mut(feed) else { return };
-        match held.plugin {
-            Plugin::Runs => {
-                held.plugin = Plugin::Ends { again: false };
-                let (back, of) = (self.back.clone(), feed.clone());
-                // It may come from another thread, or at once from this one.
-                let ended = move || {
-                    if let Err(TrySendError::Full(back_again)) = back.try_send(Back::Ended { feed: of }) {
-                        // This may be the loop's own thread, which must not wait for itself.
-                        let waits = std::thread::Builder::new().name("cluster-ended".into());
-                        drop(waits.spawn(move || back.blocking_send(back_again)));
-                    }
-                };
-                self.plugins.end(feed, Box::new(ended));
-            }
-            Plugin::Ends { .. } => held.plugin = Plugin::Ends { again: false },
-            Plugin::Off => {}
+        let now = self.now();
+        if self.feeds.get_mut(feed).is_some_and(|held| held.plugin.end(now)) {
+            self.await_end(feed);
         }
+    }
+
+    /// Ends once more a plugin of which nobody told that it has ended.
+    pub(super) fn look_at_plugin(&mut self, feed: &Arc<str>, now: Millis) {
+        if self.feeds.get_mut(feed).is_some_and(|held| held.plugin.is_overdue(now)) {
+            tracing::error!(
+                feed = &**feed,
+                "the feed's plugin is still not said to have ended; it is ended once more"
+            );
+            self.await_end(feed);
+        }
+    }
+
+    fn await_end(&self, feed: &Arc<str>) {
+        let (back, of) = (self.back.clone(), feed.clone());
+        // It may come from another thread, or at once from this one, which must not wait for itself. Where there is no room it is
+        // asked for again.
+        self.plugins.end(feed, Box::new(move || drop(back.try_send(Back::Ended { feed: of }))));
     }
 
     pub(super) fn plugin_ended(&mut self, feed: &Arc<str>) {
         let Some(held) = self.feeds.get_mut(feed) else { return };
-        // One that was started since is another.
-        if held.plugin == Plugin::Runs {
-            return;
-        }
-        let again = held.plugin == Plugin::Ends { again: true };
-        held.plugin = Plugin::Off;
+        let Some(again) = held.plugin.ended() else { return };
         if held.handing.is_some() {
             let source = held.source.id;
             (self.order)(NodeOrder::Last { source });

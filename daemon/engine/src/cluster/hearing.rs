@@ -96,7 +96,7 @@ impl Node {
 
     fn heard_heartbeat(&mut self, from: &Name, says: Heartbeat, now: Millis) {
         if from.name == self.me.name {
-            self.standing.count_twin();
+            self.standing.count_twin(!self.nodes.contains_key(from));
         }
         if says.feeds.len() > SEEN_MAX {
             return self.standing.count_overrun();
@@ -119,6 +119,7 @@ impl Node {
             is_edge: self.settings.is_edge,
             ts: now_unix_ms(),
             config: self.settings.config,
+            epoch: self.epoch.as_deref().unwrap_or_default().into(),
             feeds,
             revoked: self.revoked_digest(),
         };

@@ -30,6 +30,7 @@ mod words;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ impl Handle {
 /// The running thread.
 pub struct Running {
     handle: Handle,
+    turns: Arc<AtomicU64>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -84,6 +86,11 @@ pub struct Running {
 impl Running {
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// Counts how often the thread has looked around.
+    pub fn turns(&self) -> Arc<AtomicU64> {
+        self.turns.clone()
     }
 
     /// Hands over what this node holds, for at most [`DRAIN_MAX`].
@@ -110,20 +117,21 @@ pub struct Joined {
     events: Events,
     /// The cluster's, if the record could be had.
     pub epoch: Option<String>,
+    wanted: Option<String>,
 }
 
-/// Connects, and looks for the cluster's epoch for at most [`EPOCH_MAX`]. It is `wanted` if there is none yet. Where no server is
-/// there, this node goes on without, and connects later.
+/// Connects, and looks for the cluster's epoch for at most [`EPOCH_MAX`]. It is `wanted` if there is none yet; an edge, which may
+/// write no record, wants none. Where no server is there, this node goes on without, connects later, and has the epoch then.
 ///
 /// # Errors
 /// The runtime could not be made, or a file that the connection needs could not be read.
-pub fn join(link: tickerd_nats::Settings, wanted: &str) -> io::Result<Joined> {
+pub fn join(link: tickerd_nats::Settings, wanted: Option<String>) -> io::Result<Joined> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (link, events) = runtime.block_on(Link::connect(link)).map_err(io::Error::other)?;
     let epoch = runtime.block_on(async {
         let found = async {
             loop {
-                match records::epoch(&link, wanted).await {
+                match records::epoch(&link, wanted.as_deref()).await {
                     Some(epoch) => return epoch,
                     None => tokio::time::sleep(EPOCH_AGAIN).await,
                 }
@@ -131,7 +139,7 @@ pub fn join(link: tickerd_nats::Settings, wanted: &str) -> io::Result<Joined> {
         };
         tokio::time::timeout(EPOCH_MAX, found).await.ok()
     });
-    Ok(Joined { runtime, link, events, epoch })
+    Ok(Joined { runtime, link, events, epoch, wanted })
 }
 
 /// Starts the thread.
@@ -139,7 +147,7 @@ pub fn join(link: tickerd_nats::Settings, wanted: &str) -> io::Result<Joined> {
 /// # Errors
 /// The thread could not be made.
 pub fn start(
-    Joined { runtime, link, events, epoch }: Joined,
+    Joined { runtime, link, events, epoch, wanted }: Joined,
     settings: Settings,
     feeds: Vec<Feed>,
     Pulse { order, says }: Pulse,
@@ -149,11 +157,13 @@ pub fn start(
     let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
     let (stop, stopped) = oneshot::channel();
     let handle = Handle { commands, standing: standing.clone() };
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = turns.clone();
     let thread = std::thread::Builder::new().name("cluster".into()).spawn(move || {
         runtime.block_on(async {
-            let node = node::Node::new(settings, feeds, epoch, (link, order), plugins, standing);
-            node.run(events, says, commanded, stopped).await;
+            let node = node::Node::new(settings, feeds, (epoch, wanted), (link, order), plugins, standing);
+            node.run(events, says, commanded, (stopped, counted)).await;
         });
     })?;
-    Ok(Running { handle, stop, thread })
+    Ok(Running { handle, turns, stop, thread })
 }

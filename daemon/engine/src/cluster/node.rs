@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -46,6 +47,8 @@ pub enum Back {
         feed: Arc<str>,
         done: bool,
     },
+    /// The cluster's epoch.
+    Epoch(String),
     /// The plugin of that feed has ended.
     Ended {
         feed: Arc<str>,
@@ -79,7 +82,10 @@ pub struct Node {
     pub(super) nodes: BTreeMap<Name, NodeSeen>,
     pub(super) is_draining: bool,
     pub(super) moves: Vec<super::hands::Moving>,
+    /// The cluster's, as its record has it.
     pub(super) epoch: Option<String>,
+    /// What it becomes if it has none. An edge wants none.
+    pub(super) wanted: Option<String>,
     pub(super) boards: BTreeMap<u64, Waits>,
     pub(super) boards_made: u64,
     looks: u64,
@@ -90,7 +96,7 @@ impl Node {
     pub fn new(
         settings: Settings,
         feeds: Vec<Feed>,
-        epoch: Option<String>,
+        (epoch, wanted): (Option<String>, Option<String>),
         (link, order): (Link, Box<dyn Fn(NodeOrder) + Send>),
         plugins: Arc<dyn Plugins>,
         standing: Arc<Standing>,
@@ -118,6 +124,7 @@ impl Node {
             is_draining: false,
             moves: Vec::new(),
             epoch,
+            wanted,
             boards: BTreeMap::new(),
             boards_made: 0,
             looks: 0,
@@ -136,7 +143,7 @@ impl Node {
         mut events: Events,
         mut pulse: mpsc::Receiver<PulseSays>,
         mut commands: mpsc::Receiver<Command>,
-        mut stop: oneshot::Receiver<()>,
+        (mut stop, turns): (oneshot::Receiver<()>, Arc<AtomicU64>),
     ) {
         let Some(mut results) = self.results.take() else { return };
         let subjects = self.mouth.subjects(self.settings.feeds.as_ref());
@@ -149,6 +156,7 @@ impl Node {
                 _ = &mut stop => return,
                 () = tokio::time::sleep(LISTEN_AGAIN) => {}
             }
+            turns.fetch_add(1, Ordering::Relaxed);
         };
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -166,7 +174,10 @@ impl Node {
                 Some(says) = pulse.recv() => self.said(says),
                 Some(back) = results.recv() => self.came_back(back),
                 Some(command) = commands.recv() => self.obey(command),
-                _ = looks.tick() => self.look(),
+                _ = looks.tick() => {
+                    turns.fetch_add(1, Ordering::Relaxed);
+                    self.look();
+                }
             }
         }
     }
@@ -269,6 +280,7 @@ impl Node {
                 held.part.read(found, now);
             }),
             Back::Swapped { feed, done } => self.with(&feed, |held| held.part.swapped(done, now)),
+            Back::Epoch(epoch) => self.has_epoch(epoch),
             Back::Ended { feed } => self.plugin_ended(&feed),
         }
     }
@@ -285,10 +297,14 @@ impl Node {
         for name in names {
             self.with(&name, |held| held.part.look(now));
             self.look_for_holder(&name, now);
+            self.look_at_plugin(&name, now);
         }
         if self.looks.is_multiple_of(HEARTBEAT_LOOKS) {
             self.say_heartbeat(now);
             self.tell_standing(now);
+            if self.epoch.is_none() {
+                self.read_epoch();
+            }
         }
         if self.looks.is_multiple_of(HEARTBEAT_LOOKS * RECORD_HEARTBEATS) {
             self.mend_records();

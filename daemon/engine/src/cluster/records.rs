@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::feed::is_epoch;
 use super::node::{Back, Node};
 use tickerd_cluster::{Era, Found, Node as Name, Record};
 use tickerd_nats::Link;
@@ -79,20 +80,43 @@ impl Node {
         });
     }
 
+    /// Asks what the cluster's epoch is.
+    pub(super) fn read_epoch(&self) {
+        let (link, back) = (self.link.clone(), self.back.clone());
+        let known = self.epoch.clone().filter(|_| !self.settings.is_edge);
+        let wanted = known.or_else(|| self.wanted.clone());
+        tokio::spawn(async move {
+            if let Some(epoch) = epoch(&link, wanted.as_deref()).await {
+                drop(back.send(Back::Epoch(epoch)).await);
+            }
+        });
+    }
+
+    /// The record is right: nodes that knew none, or had each written one of their own, agree by it.
+    pub(super) fn has_epoch(&mut self, epoch: String) {
+        match &self.epoch {
+            Some(known) if *known == epoch => return,
+            Some(known) => tracing::warn!(
+                epoch,
+                before = known,
+                "the cluster has another epoch: its records were lost, or edited"
+            ),
+            None => tracing::info!(epoch, "the epoch of the cluster is known now"),
+        }
+        self.plugins.epoch(&epoch);
+        self.epoch = Some(epoch);
+    }
+
     /// What was lost of the records of this node is written anew.
     pub(super) fn mend_records(&self) {
         if !self.link.is_connected() {
             return;
         }
+        self.read_epoch();
         let held = self.feeds.iter().filter_map(|(name, held)| Some((name.clone(), held.part.holds()?)));
         let mine: Vec<_> = held.map(|(name, era)| (name, Record { era, node: self.me.clone() })).collect();
-        let (link, epoch) = (self.link.clone(), self.epoch.clone());
+        let link = self.link.clone();
         tokio::spawn(async move {
-            if let Some(epoch) = epoch
-                && let Ok(Ok(None)) = tokio::time::timeout(PATIENCE, link.read(EPOCH)).await
-            {
-                drop(tokio::time::timeout(PATIENCE, link.swap(EPOCH, 0, epoch.into())).await);
-            }
             for (feed, mine) in mine {
                 let Some(found) = read(&link, &feed).await else { continue };
                 if found.record.as_ref().is_none_or(|record| record.era < mine.era) {
@@ -114,21 +138,20 @@ impl Node {
 }
 
 /// The cluster's epoch: as the record has it, or else `wanted`, which is written there. None: the record cannot be had.
-pub async fn epoch(link: &Link, wanted: &str) -> Option<String> {
+pub async fn epoch(link: &Link, wanted: Option<&str>) -> Option<String> {
     let read = || async {
         let found = tokio::time::timeout(PATIENCE, link.read(EPOCH)).await.ok()?.ok()?;
-        Some(found.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned()))
+        Some(found.map(|(revision, bytes)| (revision, String::from_utf8_lossy(&bytes).into_owned())))
     };
-    if let Some(epoch) = read().await?.filter(|epoch| is_epoch(epoch)) {
-        return Some(epoch);
-    }
-    drop(tokio::time::timeout(PATIENCE, link.swap(EPOCH, 0, wanted.to_owned().into())).await);
-    read().await?.filter(|epoch| is_epoch(epoch))
-}
-
-/// Whether a text has the form of an epoch; one that was edited by hand may not.
-fn is_epoch(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    let revision = match read().await? {
+        Some((_, epoch)) if is_epoch(&epoch) => return Some(epoch),
+        // Somebody edited it.
+        Some((revision, _)) => revision,
+        None => 0,
+    };
+    let wanted = wanted?.to_owned();
+    drop(tokio::time::timeout(PATIENCE, link.swap(EPOCH, revision, wanted.into())).await);
+    Some(read().await??.1).filter(|epoch| is_epoch(epoch))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use super::feed::{Held, epoch_of};
+use super::feed::{Held, epoch_of, is_epoch};
 use super::node::Node;
 use crate::exchange::standing::{ClusterRows, HeldRow, NodeRow};
 use tickerd_cluster::wire::{Heartbeat, Wrong};
@@ -16,6 +16,10 @@ use tickerd_process::clock::now_unix_ms;
 
 /// A node that was not heard for this long is not listed.
 const FORGET: Millis = 60_000;
+/// Nodes of one cluster have the same epoch within this time: they look at its record every 5 s.
+const AGREED: Millis = 12_000;
+/// A node that has been heard within this time is there.
+const HERE: Millis = 3_000;
 /// Nodes that are listed at most.
 const NODES_MAX: usize = 1_024;
 
@@ -28,6 +32,17 @@ pub struct NodeSeen {
     pub clock_ms: i64,
     /// It was not heard for so long that its clients are gone.
     pub is_gone: bool,
+    /// Since when its cluster has another epoch than this node's.
+    pub strange: Option<Millis>,
+    /// That was said in the log.
+    pub is_told: bool,
+}
+
+impl NodeSeen {
+    /// Whether it goes by other records. Nodes that share them agree sooner.
+    fn is_stranger(&self, now: Millis) -> bool {
+        self.strange.is_some_and(|since| now.saturating_sub(since) > AGREED)
+    }
 }
 
 #[derive(Debug)]
@@ -147,11 +162,13 @@ impl Standing {
     }
 
     /// Another process has this node's name.
-    pub(super) fn count_twin(&self) {
+    pub(super) fn count_twin(&self, is_new: bool) {
         self.metrics.refused.with_label_values(&["twin"]).inc();
-        tracing::error!(
-            "another process of this cluster has the same node name; give each node its own ([cluster] node)"
-        );
+        if is_new {
+            tracing::error!(
+                "another process of this cluster has the same node name; give each node its own ([cluster] node)"
+            );
+        }
     }
 
     fn set(&self, rows: ClusterRows) {
@@ -187,12 +204,50 @@ impl Node {
         });
         if self.nodes.len() < NODES_MAX || self.nodes.contains_key(from) {
             let clock_ms = whole(says.ts) - whole(now_unix_ms());
-            self.nodes.insert(from.clone(), NodeSeen { heard: now, says, clock_ms, is_gone: false });
+            let before = self.nodes.get(from);
+            let is_other =
+                is_epoch(&says.epoch) && self.epoch.as_ref().is_some_and(|mine| *says.epoch != **mine);
+            let strange = is_other.then(|| before.and_then(|seen| seen.strange).unwrap_or(now));
+            let is_told = is_other && before.is_some_and(|seen| seen.is_told);
+            let seen = NodeSeen { heard: now, says, clock_ms, is_gone: false, strange, is_told };
+            self.nodes.insert(from.clone(), seen);
+        }
+    }
+
+    /// What of the nodes that are heard should not be, and what to change.
+    fn trouble(&self, now: Millis) -> Option<String> {
+        let here = || self.nodes.iter().filter(|(_, seen)| now.saturating_sub(seen.heard) < HERE);
+        if here().any(|(name, _)| name.name == self.me.name) {
+            return Some(format!(
+                "another process has the name of this node, {:?}; give each node its own ([cluster] node)",
+                &*self.me.name
+            ));
+        }
+        let (name, seen) = here().find(|(_, seen)| seen.is_stranger(now))?;
+        Some(format!(
+            "the node {:?} is of another cluster that has the name {:?} too: the epoch of its records is {}; give one of \
+             the two another name ([cluster] name), or have all nodes reach the same JetStream",
+            &*name.name, self.settings.cluster, seen.says.epoch
+        ))
+    }
+
+    /// Says once of each node of another cluster that it is one.
+    fn log_strangers(&mut self, now: Millis) {
+        let (cluster, mine) = (&self.settings.cluster, self.epoch.as_deref().unwrap_or_default());
+        for (name, seen) in self.nodes.iter_mut().filter(|(_, seen)| !seen.is_told && seen.is_stranger(now)) {
+            seen.is_told = true;
+            tracing::error!(
+                node = &*name.name,
+                epoch = &*seen.says.epoch,
+                mine,
+                "two clusters have the name {cluster:?}, and hear each other; give one of them another ([cluster] name)"
+            );
         }
     }
 
     /// For the operator, readiness and metrics.
-    pub(super) fn tell_standing(&self, now: Millis) {
+    pub(super) fn tell_standing(&mut self, now: Millis) {
+        self.log_strangers(now);
         let is_live = |seen: &&NodeSeen| now.saturating_sub(seen.heard) < FORGET;
         let others = self.nodes.iter().filter(|(_, seen)| is_live(seen)).map(|(name, seen)| NodeRow {
             node: name.name.to_string(),
@@ -204,6 +259,7 @@ impl Node {
             config_differs: seen.says.config != self.settings.config
                 && !seen.says.is_edge
                 && !self.settings.is_edge,
+            strange: seen.is_stranger(now),
         });
         let me = NodeRow {
             node: self.settings.node.clone(),
@@ -221,7 +277,7 @@ impl Node {
             epoch: self.epoch.clone().unwrap_or_default(),
             draining: self.is_draining,
             connected: self.link.is_connected(),
-            trouble: self.link.trouble(),
+            trouble: self.link.trouble().or_else(|| self.trouble(now)),
             behind: self.sharing.is_behind(now),
             nodes,
             feeds: self.feeds.values().map(|held| self.row(held, now)).collect(),

@@ -55,6 +55,8 @@ pub trait Plugins: Send + Sync {
     fn hello(&self, feed: &str) -> Option<Arc<str>>;
     /// A feed of another node comes, of which this one has no section. The pulse knows the source soon.
     fn open(&self, feed: &str) -> Option<Feed>;
+    /// The cluster's epoch is this from now on. Clients that connect are told it.
+    fn epoch(&self, epoch: &str);
     /// A source is so from now on. The pulse is to know.
     fn change(&self, source: &Arc<Source>);
     /// Who may connect; none without `[auth]`.

@@ -47,6 +47,9 @@ pub struct NodeRow {
     /// Whether its configuration of the feeds is another than this node's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub config_differs: bool,
+    /// Whether it is of another cluster that has the same name: its records are others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strange: bool,
 }
 
 /// One feed that this node follows or holds.

@@ -80,8 +80,8 @@ impl Newest {
         (!Arc::ptr_eq(&newest, known)).then(|| Arc::clone(&newest))
     }
 
-    /// Replaces them.
-    pub fn set(&self, settings: Settings) {
-        self.0.store(Arc::new(settings));
+    /// Replaces them by what `change` makes of them. It is asked again if another thread was faster.
+    pub fn change(&self, change: impl Fn(&Settings) -> Settings) {
+        self.0.rcu(|now| change(now));
     }
 }

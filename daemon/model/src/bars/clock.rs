@@ -4,7 +4,10 @@
 //! bars get too old runs at most twice as fast as real time. If the wall clock is still ahead of that after an hour, it is right:
 //! this computer was off, or its clock was wrong before.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+
+use super::book::STEP_BACK_MAX_MS;
+use crate::source::SourceId;
 
 /// The wall clock may run ahead of real time by so much between two looks, in milliseconds. If it runs ahead further, this
 /// computer slept or the clock was set: nothing is known of the time between.
@@ -111,6 +114,81 @@ impl Clock {
     }
 }
 
+/// Clocks of other computers that differ by less are taken to agree.
+const AGREE_MS: i64 = 60_000;
+/// By how much clocks differ is known in steps of this, so that it does not move with each message.
+const STEP_MS: i64 = 10_000;
+
+/// The clocks of other computers that accept the ticks of sources. The bars of those go by them, whatever the clock here says:
+/// otherwise a bar would close here before its last ticks have come.
+#[derive(Debug, Default)]
+pub struct Others(HashMap<SourceId, Other>);
+
+#[derive(Debug, Clone, Copy)]
+struct Other {
+    /// All ticks before this time of it are here.
+    ts: u64,
+    /// When that was heard, on the clock that is never set.
+    mono: u64,
+    /// By how much it is ahead of the clock here.
+    ahead: i64,
+    /// If it says nothing for this long, it had nothing to say up to so long ago. `u64::MAX`: it is not heard.
+    wait: u64,
+}
+
+impl Other {
+    /// How late it is there, at least.
+    fn now(&self, mine: &Clock) -> u64 {
+        let passed = mine.mono.saturating_sub(self.mono);
+        self.ts.saturating_add(passed.saturating_sub(self.wait))
+    }
+}
+
+impl Others {
+    /// All that was accepted there before `ts`, by that clock, is here; if nothing is said for `wait` milliseconds, nothing waits
+    /// there either.
+    pub fn hear(&mut self, mine: &Clock, source: SourceId, ts: u64, wait: u64) {
+        let difference = i64::try_from(ts).unwrap_or(i64::MAX) - i64::try_from(mine.wall).unwrap_or(i64::MAX);
+        let ahead = match difference.abs() < AGREE_MS {
+            true => 0,
+            // Later rather than sooner: less is said to be known.
+            false => difference.div_euclid(STEP_MS).saturating_add(1).saturating_mul(STEP_MS),
+        };
+        let known = self.0.get(&source).map_or(0, |other| other.now(mine));
+        // Another one may accept them now, whose clock is behind by much.
+        let is_behind = ts.saturating_add(STEP_BACK_MAX_MS) < known;
+        let ts = if is_behind { ts } else { ts.max(known) };
+        self.0.insert(source, Other { ts, mono: mine.mono, ahead, wait });
+    }
+
+    /// It is not heard: what was accepted there meanwhile may still come.
+    pub fn miss(&mut self, mine: &Clock, source: SourceId) {
+        if let Some(other) = self.0.get_mut(&source) {
+            *other = Other { ts: other.now(mine), mono: mine.mono, wait: u64::MAX, ..*other };
+        }
+    }
+
+    /// The ticks of that source are accepted here, or nowhere.
+    pub fn forget(&mut self, source: SourceId) {
+        self.0.remove(&source);
+    }
+
+    /// How late it is for the bars of a source.
+    pub fn now_of(&self, mine: &Clock, source: Option<SourceId>) -> u64 {
+        source.and_then(|source| self.0.get(&source)).map_or(mine.wall, |other| other.now(mine))
+    }
+
+    /// By how much the clock that its bars go by is ahead of the one here.
+    pub fn ahead_of(&self, source: Option<SourceId>) -> i64 {
+        source.and_then(|source| self.0.get(&source)).map_or(0, |other| other.ahead)
+    }
+}
+
+/// A time by the clock here, by one that is so far ahead.
+pub fn shifted(ms: u64, ahead: i64) -> u64 {
+    ms.saturating_add_signed(ahead)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,5 +256,44 @@ mod tests {
         let down = Unknown { from: NOON - HOUR, to: NOON };
         assert_eq!(clock.unknown().collect::<Vec<_>>(), [before, down]);
         assert_eq!((clock.began(), clock.ageing()), (NOON - 9 * HOUR, NOON - HOUR));
+    }
+
+    const F: SourceId = SourceId(1);
+
+    fn begun() -> (Clock, Others) {
+        let mut clock = Clock::default();
+        clock.look(1_000, NOON);
+        (clock, Others::default())
+    }
+
+    #[test]
+    fn it_is_as_late_as_was_heard_until_nothing_is_said_for_long() {
+        let (mut clock, mut others) = begun();
+        assert_eq!(others.now_of(&clock, Some(F)), NOON, "its ticks are accepted here");
+        others.hear(&clock, F, NOON - 20, 2_000);
+        clock.look(3_000, NOON + 2_000);
+        assert_eq!(others.now_of(&clock, Some(F)), NOON - 20);
+        clock.look(3_500, NOON + 2_500);
+        assert_eq!(others.now_of(&clock, Some(F)), NOON + 480);
+        others.miss(&clock, F);
+        clock.look(900_000, NOON + 900_000);
+        assert_eq!(others.now_of(&clock, Some(F)), NOON + 480, "what it said meanwhile may still come");
+        others.hear(&clock, F, NOON + 400, 2_000);
+        assert_eq!(others.now_of(&clock, Some(F)), NOON + 480, "not back by a little");
+        others.forget(F);
+        assert_eq!(others.now_of(&clock, Some(F)), NOON + 900_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_hours_apart_is_gone_by() {
+        let (clock, mut others) = begun();
+        let hour = 3_600_000;
+        for (ts, ahead) in [(NOON + 50_000, 0), (NOON + 7 * hour, 25_210_000), (NOON - 5 * hour, -17_990_000)]
+        {
+            others.hear(&clock, F, ts, 2_000);
+            assert_eq!(others.ahead_of(Some(F)), ahead);
+            assert_eq!(others.now_of(&clock, Some(F)), ts);
+        }
+        assert_eq!(shifted(NOON, -5), NOON - 5);
     }
 }

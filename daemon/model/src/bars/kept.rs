@@ -5,6 +5,7 @@ use super::book::{Book, Taken};
 use super::decimal::{Decimal, NoFigure};
 use super::plan::Plan;
 use super::{Closed, Spec};
+use crate::source::SourceId;
 use crate::tick::Tick;
 
 /// How much is kept.
@@ -19,6 +20,8 @@ pub(super) struct Total {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub book: Book,
+    /// Whose topic it is; none: of an earlier run, and not there yet.
+    pub source: Option<SourceId>,
     /// Its number on disk.
     pub number: u32,
     pub weight: Total,

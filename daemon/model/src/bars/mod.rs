@@ -23,7 +23,7 @@ use std::sync::Arc;
 use self::bar::Bar;
 use self::book::Book;
 pub use self::book::STEP_BACK_MAX_MS;
-use self::clock::Clock;
+use self::clock::{Clock, Others};
 use self::decimal::NoFigure;
 use self::kept::{Kept, Total};
 use self::member::Member;
@@ -122,6 +122,8 @@ pub struct Bars {
     /// There was no room the last time, and it is not looked for again below so many bytes.
     searched_until: usize,
     clock: Clock,
+    /// Sources whose ticks another computer accepts.
+    others: Others,
     counts: Counts,
     closed: Vec<Closed>,
     /// Topics that got a book since they were taken, if anyone takes them.
@@ -148,6 +150,7 @@ impl Bars {
             total: Total::default(),
             searched_until: 0,
             clock: Clock::default(),
+            others: Others::default(),
             counts: Counts::default(),
             closed: Vec::new(),
             opened: Vec::new(),
@@ -172,6 +175,7 @@ impl Bars {
 
     /// A source went: its bars stay until they are too old.
     pub fn close(&mut self, source: SourceId) {
+        self.others.forget(source);
         self.forget_specs(source);
     }
 
@@ -199,6 +203,21 @@ impl Bars {
     /// It is this late now: milliseconds on a clock that is never set, and Unix milliseconds.
     pub fn look(&mut self, mono_ms: u64, wall_ms: u64) {
         self.clock.look(mono_ms, wall_ms);
+    }
+
+    /// Another computer accepts a source's ticks: all before `ts`, by its clock, are here, and come within `wait_ms` of that.
+    pub fn hear(&mut self, source: SourceId, ts: u64, wait_ms: u64) {
+        self.others.hear(&self.clock, source, ts, wait_ms);
+    }
+
+    /// Who accepts a source's ticks is not heard.
+    pub fn miss(&mut self, source: SourceId) {
+        self.others.miss(&self.clock, source);
+    }
+
+    /// A source's ticks are accepted here.
+    pub fn accept_here(&mut self, source: SourceId) {
+        self.others.forget(source);
     }
 
     /// Takes a tick that was accepted.
@@ -240,6 +259,7 @@ impl Bars {
             let kept = self.books.get_mut(id)?;
             if *kept.book.kind == *topic.kind() && *kept.book.field == *field {
                 kept.book.is_attached = true;
+                kept.source = Some(source);
                 return Some(id);
             }
             self.counts.replaced += self.drop_book(id) as u64;
@@ -252,7 +272,9 @@ impl Bars {
             self.counts.refused += 1;
             return None;
         }
-        Some(self.insert(book, None))
+        let id = self.insert(book, None);
+        self.books.get_mut(id).into_iter().for_each(|kept| kept.source = Some(source));
+        Some(id)
     }
 
     fn insert(&mut self, book: Book, number: Option<u32>) -> BookId {
@@ -263,6 +285,7 @@ impl Bars {
         self.next_number = self.next_number.max(number_of.saturating_add(1));
         let kept = Kept {
             book,
+            source: None,
             number: number_of,
             weight,
             watched: 0,
@@ -308,9 +331,10 @@ impl Bars {
     }
 
     fn settle_book(&mut self, id: BookId) {
-        let Bars { plan, books, closed, saving, total, clock, .. } = self;
-        let Some(kept) = books.get_mut(id).filter(|kept| kept.book.next_end <= clock.wall()) else { return };
-        kept.advance(plan, clock.wall(), closed, total);
+        let now = self.others.now_of(&self.clock, self.books.get(id).and_then(|kept| kept.source));
+        let Bars { plan, books, closed, saving, total, .. } = self;
+        let Some(kept) = books.get_mut(id).filter(|kept| kept.book.next_end <= now) else { return };
+        kept.advance(plan, now, closed, total);
         saving.iter_mut().for_each(|ledger| ledger.note(id, kept));
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Bars;
 use super::bar::Bar;
-use super::clock::Unknown;
+use super::clock::{Unknown, shifted};
 use super::series::{Block, needed};
 
 /// No bar is shorter as JSON.
@@ -40,13 +40,17 @@ impl Bars {
         let before = before.div_ceil(period_ms);
         let series = kept.book.closed(period)?;
         let open = kept.book.open(&self.plan, period).filter(|bar| bar.slot < before);
+        // All by the clock here, and told by that of who accepted the ticks.
+        let told = |ms| shifted(ms, self.others.ahead_of(kept.source));
         let floor = self.clock.wall().saturating_sub(keep_ms) / period_ms;
         let lost = self.lost.get(period).copied().unwrap_or(0).max(kept.book.since);
         // It moves on by whole bars, so that an answer stays the same meanwhile.
         let oldest = floor.saturating_mul(period_ms).max(lost.min(self.clock.wall()));
         let since = self.clock.began().max(oldest);
         let blocks = series.newest(limit, before);
-        let unknown = self.clock.unknown().filter(|time| time.to > since).collect();
+        let unknown = self.clock.unknown().filter(|time| time.to > since);
+        let unknown = unknown.map(|time| Unknown { from: told(time.from), to: told(time.to) }).collect();
+        let (since, floor) = (told(since), told(floor.saturating_mul(period_ms)) / period_ms);
         let field = kept.book.field.clone();
         Some(Past { period_ms, field, blocks, open, limit, floor, before, since, unknown })
     }

@@ -1,5 +1,6 @@
 //! Which bars go: those that are too old, and those for which there is no room.
 
+use super::clock::shifted;
 use super::{Bars, BookId};
 
 /// A period's bars go in this many steps when there is too little room.
@@ -51,9 +52,11 @@ impl Bars {
     /// Drops bars of one period that are older than is kept now. If that is less than configured, it is counted and noted.
     fn forget(&mut self, nth: usize) {
         let floor = self.floor_of(nth);
-        let Bars { books, total, spans, plan, lost, counts, .. } = self;
+        let Bars { books, total, spans, plan, lost, counts, others, .. } = self;
         let mut went = 0;
         for (_, kept) in books.iter_mut() {
+            let ahead = others.ahead_of(kept.source);
+            let floor = shifted(floor.saturating_mul(plan.ms(nth)), ahead) / plan.ms(nth);
             let track = kept.book.tracks.get_mut(nth);
             let gone = track.map_or(0, |track| track.closed.forget(floor));
             if gone > 0 {

@@ -13,6 +13,7 @@ use tickerd_identity::{AdminToken, Keyring};
 const FILES: [&str; 4] = ["certificate", "key", "client_ca", "client_crl"];
 /// How a certificate begins.
 const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const KEY: &[u8] = b"PRIVATE KEY-----";
 const DAY_S: u64 = 86_400;
 /// So long before its end a certificate should have been renewed.
 const RENEWAL: Duration = Duration::from_secs(14 * DAY_S);
@@ -115,16 +116,24 @@ fn node(report: &mut Report, places: &Places, cluster: &Cluster) {
             report.problem(places, &["cluster", login.key()], Code::UnusableSecret, error.what, error.change);
         }
     }
-    if let Some(ca) = &cluster.ca {
-        let what = match std::fs::read(ca) {
-            Err(error) => format!("{} cannot be read: {error}", ca.display()),
-            Ok(pem) if !pem.windows(PEM.len()).any(|part| part == PEM) => {
-                format!("{} holds no certificate in PEM", ca.display())
+    let files = [
+        ("ca", &cluster.ca, "the certificate of who signs those of the NATS servers"),
+        ("certificate", &cluster.certificate, "this node's own certificate"),
+        ("key", &cluster.key, "the private key of certificate"),
+    ];
+    for (key, file, holds) in files {
+        let Some(file) = file else { continue };
+        // A key's kind stands before the words.
+        let (sign, missing) = if key == "key" { (KEY, "private key") } else { (PEM, "certificate") };
+        let what = match std::fs::read(file) {
+            Err(error) => format!("{} cannot be read: {error}", file.display()),
+            Ok(pem) if !pem.windows(sign.len()).any(|part| part == sign) => {
+                format!("{} holds no {missing} in PEM", file.display())
             }
-            Ok(_) => return,
+            Ok(_) => continue,
         };
-        let change = "name the PEM file with the certificate of who signs those of the NATS servers";
-        report.problem(places, &["cluster", "ca"], Code::WrongCertificate, what, change);
+        let change = format!("name the PEM file with {holds}");
+        report.problem(places, &["cluster", key], Code::WrongCertificate, what, change);
     }
 }
 

@@ -108,7 +108,9 @@ impl Shard {
     fn open_source(&mut self, source: &Arc<Source>, epochs: &mut EpochNotices) {
         // Of one that is new it is taken to be that of `connected`.
         let before = self.table.topics.sources().of(&source.name).map(|before| &before.group.epoch);
-        if before.map_or(&*self.settings.epoch, |epoch| epoch) != &*source.group.epoch {
+        let is_other =
+            before.map_or_else(|| self.other_epoch(source).is_some(), |epoch| **epoch != *source.group.epoch);
+        if is_other {
             epochs.note(source.id);
         }
         for slot in self.table.topics.open(source) {

@@ -44,6 +44,8 @@ use tickerd_model::wire::encoding::Encoding;
 /// A shard of one feed `f`, and the board that fills its beats.
 struct Bench {
     shard: Rc<RefCell<Shard>>,
+    /// What the shard is told when it looks.
+    newest: Newest,
     board: Board,
     topics: Vec<Topic>,
     questions: mpsc::Receiver<Question>,
@@ -96,12 +98,13 @@ impl Bench {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
         let (uplink, Asked { questions, wants, .. }) = Uplink::new(Arc::new(|| {}));
-        let shard = shard(0, Newest::new(settings), metrics, load, uplink);
+        let newest = Newest::new(settings);
+        let shard = shard(0, newest.clone(), metrics, load, uplink);
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
         let board = board_of_f(limits);
         shard.borrow_mut().table.topics.open(&feed(F.0, "f", &[]));
-        Bench { shard, board, topics, questions, wants: Some(wants) }
+        Bench { shard, newest, board, topics, questions, wants: Some(wants) }
     }
 
     /// A client that asked for `topics` with its address and was greeted; it is connection 0, 1, and so on.

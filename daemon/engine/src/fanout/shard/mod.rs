@@ -50,6 +50,8 @@ pub struct Shard {
     /// As they were when they were looked at last.
     pub settings: Arc<Settings>,
     newest_settings: Newest,
+    /// The epoch of `connected` has been another, and connections may be here that were told so: each is told all others.
+    pub tells_epochs: bool,
     /// Who has not said who it is.
     anyone: Arc<Identity>,
     pub metrics: Arc<Metrics>,
@@ -131,6 +133,7 @@ impl Shard {
             walk: Walk::new(settings.pending),
             settings,
             newest_settings,
+            tells_epochs: false,
             metrics,
             pos: 0,
             stale_pos: 0,
@@ -159,6 +162,7 @@ impl Shard {
         if (&settings.epoch, &settings.node) != (&self.settings.epoch, &self.settings.node) {
             self.encoder = Rc::new(settings.encoder());
         }
+        self.tells_epochs |= settings.epoch != self.settings.epoch;
         self.settings = settings;
     }
 

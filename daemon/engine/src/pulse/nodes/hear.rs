@@ -12,6 +12,9 @@ use tickerd_model::health::{FeedState, Health};
 use tickerd_model::source::{Source, SourceId};
 use tickerd_process::clock::now_unix_ms;
 
+/// A beat comes within this time after it was due, or something is missing that is asked for.
+const LATE_MS: u64 = 2_000;
+
 impl Pulse {
     /// Obeys what waits. False: what is pending waits for other feeds of its instant, and nothing may be collected until then.
     pub(in super::super) fn hear_nodes(&mut self) -> bool {
@@ -108,6 +111,7 @@ impl Pulse {
         let health = Health { state: FeedState::Down, since: now_unix_ms(), reason };
         self.pending.health.push((id, health));
         self.board.desert(id);
+        self.bars.miss(id);
         self.tell_aged(id);
     }
 
@@ -151,6 +155,9 @@ impl Pulse {
         self.apply_presence(id, load);
         let source = self.sources.get(&id).map(|followed| &followed.source);
         let interval = source.and_then(|s| s.tiers.all().first()).map_or(1, |i| i.as_millis().max(1) as u64);
+        if ts > 0 {
+            self.bars.hear(id, ts, interval.saturating_add(LATE_MS));
+        }
         let is_beat = ts > 0 && ts % interval == 0;
         if says_ticks || is_beat && source.is_some_and(|source| source.always) {
             self.board.take_due(id, 0, &mut self.pending.due);

@@ -23,6 +23,7 @@ impl Pulse {
         let Some(part) = self.nodes.as_mut().and_then(|nodes| nodes.parts.get_mut(&id)) else { return };
         // What waits was said before.
         part.lane.drain();
+        self.bars.accept_here(id);
         part.lane.freshness().configure(part.max_age);
         let (bars, declared) = (part.bars.clone(), part.declared.clone());
         self.make_bars_of(id, bars);

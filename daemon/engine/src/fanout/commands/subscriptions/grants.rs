@@ -109,9 +109,9 @@ impl Shard {
     }
 
     /// The epoch of a source, unless it is that of all.
-    fn other_epoch(&self, source: &Source) -> Option<Box<str>> {
+    pub fn other_epoch(&self, source: &Source) -> Option<Box<str>> {
         let epoch = &source.group.epoch;
-        (**epoch != *self.settings.epoch).then(|| epoch.clone())
+        (self.tells_epochs || **epoch != *self.settings.epoch).then(|| epoch.clone())
     }
 
     /// The epochs of the sources that a pattern reaches.

@@ -165,6 +165,39 @@ fn a_position_says_whose_numbers_it_means() {
     });
 }
 
+/// The epoch of `connected` is another from now on. Who was told the one before would take what it is not told for that.
+#[test]
+fn who_was_told_another_epoch_is_told_all() {
+    run(async {
+        let mut bench = Bench::new(1);
+        bench.push(1).await;
+        let mut early = bench.client(&[]).await;
+        assert!(early.read()[0].contains(r#""epoch":"e""#));
+        bench.newest.change(|now| Settings { epoch: "later".into(), ..now.clone() });
+        let mut late = bench.client(&[]).await;
+        assert!(late.read()[0].contains(r#""epoch":"later""#));
+        let ask = r#"{"id":1,"topics":["f.0","f.*"]}"#;
+        let mut told = Vec::new();
+        for epoch in ["e", "later"] {
+            bench.board.reopen(&anew(epoch));
+            bench.push(1).await;
+            for (id, client) in [(0, &mut early), (1, &mut late)] {
+                settle(&bench, client).await;
+                say(&bench, id, ask);
+                let frames = settle(&bench, client).await;
+                let answer = frames.iter().find(|frame| frame.contains("subscribed")).unwrap();
+                let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
+                assert_eq!(
+                    answer["data"]["topics"][0]["epoch"],
+                    answer["data"]["patterns"][0]["epochs"]["f"]
+                );
+                told.push(answer["data"]["topics"][0]["epoch"].as_str().unwrap().to_owned());
+            }
+        }
+        assert_eq!(told, ["e", "e", "later", "later"]);
+    });
+}
+
 /// The root changes between the question and its answer: what was found is of other numbers than the client meant.
 #[test]
 fn an_answer_that_comes_after_another_epoch_is_no_recovery() {
