@@ -153,6 +153,7 @@ mod tests {
             draining: true,
             connected: true,
             trouble: Some("\u{1b}[2Jslow".into()),
+            behind: false,
             nodes: vec![node("a", None, false), node("b", Some(400), true)],
             feeds: vec![held, HeldRow { feed: "host".into(), state: "stale".into(), ..HeldRow::default() }],
         };
