@@ -104,6 +104,7 @@ pub struct About {
     /// The push interval.
     pub interval_ms: u64,
     /// Its topics are pushed when their values come, at most once in an interval, and not all at fixed times.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_paced: bool,
     /// Each beat pushes every topic's newest value, changed or not.
     pub always: bool,
