@@ -6,6 +6,7 @@ mod abi_host;
 mod access;
 mod activation;
 mod admin;
+mod arrival;
 mod attacks;
 mod authors;
 mod bad_commands;

@@ -103,6 +103,9 @@ pub struct About {
     pub is_room: bool,
     /// The push interval.
     pub interval_ms: u64,
+    /// Its topics are pushed when their values come, at most once in an interval, and not all at fixed times.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_paced: bool,
     /// Each beat pushes every topic's newest value, changed or not.
     pub always: bool,
     /// The age from which a value is stale; 0: never.

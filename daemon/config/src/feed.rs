@@ -1,16 +1,21 @@
 //! `[[feed]]`: which plugin or program is the source, how often it is asked, and how often its values are pushed.
 
+mod source;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::source::{Isolation, Source};
+use self::source::{read_digest, read_source};
 use super::bars::FeedBars;
 use super::cluster::nodes;
 use super::document::{Node, Value};
 use super::problem::{Code, Origin};
 use super::quantity::write_duration;
-use super::reader::{boolean, duration, integer, json, list, or_off, size, string, word};
+use super::reader::{boolean, duration, integer, json, or_off, size, string, word};
 use super::section::{Refusal, Section};
-use tickerd_model::basics::digest::{DIGITS, Digest};
+use tickerd_model::basics::digest::Digest;
+use tickerd_model::source::Pace;
 
 const FEEDS_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 64;
@@ -29,10 +34,12 @@ pub struct Feed {
     ///
     /// 64 hexadecimal digits, as `sha256sum` prints them.
     pub sha256: Option<Digest>,
-    /// Push interval: the feed's beat.
+    /// Push interval: the time between two pushes of a topic.
     ///
     /// Range 10ms..=1h; default 1s.
     pub interval: Duration,
+    /// When its values are pushed: at fixed times (`beat`, the default), or when they come (`arrival`).
+    pub pace: Pace,
     /// How often a poll feed is asked; `None`: the plugin's own. Never below the plugin's minimum.
     ///
     /// Range 10ms..=24h.
@@ -71,25 +78,6 @@ pub struct Feed {
     pub base_dir: PathBuf,
 }
 
-/// What runs a feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A shared library: a name to look up in the plugin folders, or a path if it has a `/`.
-    Plugin { path: PathBuf, isolation: Isolation },
-    /// A program that prints lines, and its arguments; never empty.
-    Exec(Vec<String>),
-}
-
-/// Where a plugin's code runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Isolation {
-    /// In a supervised child process: a crash ends only the feed.
-    #[default]
-    Process,
-    /// In the daemon's process: faster, but a crash ends the daemon.
-    InProcess,
-}
-
 /// What a beat pushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Emit {
@@ -100,8 +88,7 @@ pub enum Emit {
     Always,
 }
 
-const ISOLATIONS: &[(&str, Isolation)] =
-    &[("process", Isolation::Process), ("in-process", Isolation::InProcess)];
+const PACES: &[(&str, Pace)] = &[("beat", Pace::Beat), ("arrival", Pace::Arrival)];
 const EMITS: &[(&str, Emit)] = &[("on_change", Emit::OnChange), ("always", Emit::Always)];
 
 impl Feed {
@@ -112,6 +99,7 @@ impl Feed {
             source: Source::Plugin { path: name_or_path.into(), isolation: Isolation::default() },
             sha256: None,
             interval: INTERVAL_DEFAULT,
+            pace: Pace::default(),
             poll: None,
             emit: Emit::default(),
             max_age: None,
@@ -198,6 +186,7 @@ impl Feed {
             let refusal = Refusal::new(node, what).code(Code::Conflict).allowed("sha256 with plugin = \"…\"");
             section.refuse("sha256", refusal.change("delete the line"));
         }
+        let emit = section.take("emit", Emit::default(), word(EMITS));
         let interval = section.take("interval", INTERVAL_DEFAULT, duration(ms(10), hours(1)));
         let poll = section.take("poll", None, |node| duration(ms(10), hours(24))(node).map(Some));
         let max_age = section.take("max_age", None, |node| duration(ms(100), hours(168))(node).map(Some));
@@ -216,8 +205,9 @@ impl Feed {
             name,
             sha256,
             interval,
+            pace: read_pace(section, emit),
             poll,
-            emit: section.take("emit", Emit::default(), word(EMITS)),
+            emit,
             max_age,
             heartbeat: section.take("heartbeat", Some(HEARTBEAT_DEFAULT), heartbeat),
             memory_max: section
@@ -238,6 +228,17 @@ const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
 const MEMORY_MAX_DEFAULT: usize = 1024 * 1024 * 1024;
 const TOPICS_MAX_DEFAULT: usize = 10_000;
+
+fn read_pace(section: &mut Section<'_>, emit: Emit) -> Pace {
+    let pace = section.take("pace", Pace::default(), word(PACES));
+    if let Some(node) = section.ask("pace").filter(|_| pace == Pace::Arrival && emit == Emit::Always) {
+        let what = "emit = \"always\" repeats values at fixed times, and on arrival there are none";
+        let refusal =
+            Refusal::new(node, what).code(Code::Conflict).allowed("\"beat\" with emit = \"always\"");
+        section.refuse("pace", refusal.change("delete one of the two lines"));
+    }
+    pace
+}
 
 fn empty_config() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
@@ -289,92 +290,6 @@ fn read_name(section: &mut Section<'_>, header: &Origin, names: &mut Vec<String>
             Some(name)
         }
     }
-}
-
-fn read_source(section: &mut Section<'_>, header: &Origin) -> Option<Source> {
-    let plugin = section.ask("plugin");
-    let exec = section.ask("exec");
-    let isolation = section.take("isolation", Isolation::default(), word(ISOLATIONS));
-    match (plugin, exec) {
-        (None, None) => {
-            let refusal = Refusal::placed(header, "this feed has nothing to run")
-                .code(Code::MissingKey)
-                .allowed("plugin = \"NAME\" or exec = [\"PROGRAM\", \"ARGUMENT\"]")
-                .change("add one of the two");
-            section.refuse("plugin", refusal);
-            None
-        }
-        (Some(_), Some(exec)) => {
-            let refusal = Refusal::new(exec, "this feed has both plugin and exec")
-                .code(Code::Conflict)
-                .allowed("one of the two")
-                .change("delete one, or make two feeds of them");
-            section.refuse("exec", refusal);
-            None
-        }
-        (Some(_), None) => {
-            let path = section.take("plugin", None, |node| read_plugin(node).map(Some))?;
-            Some(Source::Plugin { path: PathBuf::from(path), isolation })
-        }
-        (None, Some(_)) => {
-            if let Some(node) = section.ask("isolation").filter(|_| isolation == Isolation::InProcess) {
-                let refusal = Refusal::new(node, "a program always runs in a process of its own")
-                    .code(Code::Conflict)
-                    .allowed("\"process\"")
-                    .change("delete the line");
-                section.refuse("isolation", refusal);
-            }
-            section.take("exec", None, |node| read_exec(node).map(Some)).map(Source::Exec)
-        }
-    }
-}
-
-fn read_plugin(node: &Node) -> Result<String, Vec<Refusal>> {
-    let plugin = string(node)?;
-    if plugin.is_empty() || plugin.contains('\0') {
-        return Err(vec![
-            Refusal::new(node, "this names no plugin")
-                .allowed("a name such as \"tickerd_feed_stocks\", or a path with a / in it")
-                .change("write the name of a plugin"),
-        ]);
-    }
-    Ok(plugin)
-}
-
-fn read_digest(node: &Node) -> Result<Digest, Vec<Refusal>> {
-    string(node)?.parse().map_err(|error: tickerd_model::basics::digest::DigestError| {
-        vec![
-            Refusal::new(node, error.to_string())
-                .allowed(format!("{DIGITS} hexadecimal digits"))
-                .change("write the digits that `sha256sum FILE` prints"),
-        ]
-    })
-}
-
-fn read_exec(node: &Node) -> Result<Vec<String>, Vec<Refusal>> {
-    const ALLOWED: &str = "a program and its arguments, each a text";
-    if let Value::String(line) = &node.value {
-        let words: Vec<String> = line.split_whitespace().map(|word| format!("{word:?}")).collect();
-        return Err(vec![
-            Refusal::new(node, "a program and its arguments are a list; no shell takes them apart")
-                .code(Code::WrongType)
-                .allowed(ALLOWED)
-                .change(format!("write exec = [{}]", words.join(", "))),
-        ]);
-    }
-    let words = list(node, |item| {
-        let word = string(item)?;
-        if word.contains('\0') {
-            let refusal = Refusal::new(item, "the system takes no zero byte in an argument");
-            return Err(vec![refusal.allowed(ALLOWED).change("delete it")]);
-        }
-        Ok(word)
-    })?;
-    if words.first().is_none_or(String::is_empty) {
-        let refusal = Refusal::new(node, "the program is missing").allowed(ALLOWED);
-        return Err(vec![refusal.change("write exec = [\"./feed.py\"]")]);
-    }
-    Ok(words)
 }
 
 fn read_config(node: &Node) -> Result<serde_json::Value, Vec<Refusal>> {

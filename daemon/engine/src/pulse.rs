@@ -3,7 +3,9 @@
 //! It never touches a socket and never waits for a shard; a shard that is behind gets the newest of what it missed.
 
 pub(crate) mod answers;
+mod arrivals;
 mod bars;
+mod collecting;
 mod enquiries;
 mod live;
 mod metrics;
@@ -24,6 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::answers::Desk;
+use self::arrivals::Arrivals;
 pub use self::bars::plan;
 pub use self::enquiries::Enquiries;
 use self::live::{Live, Stage};
@@ -43,7 +46,6 @@ use crate::store::Writer;
 use tickerd_model::bars::Bars;
 use tickerd_model::board::{Board, Restored};
 use tickerd_model::history::Limits;
-use tickerd_model::lane::Entry;
 use tickerd_model::schedule::{DueBeat, Schedule};
 use tickerd_model::source::SourceId;
 use tickerd_process::Bell;
@@ -151,6 +153,9 @@ struct Pulse {
     schedule: Schedule,
     /// By interval of the schedule: which source's which tier beats.
     beats: BTreeMap<Duration, Vec<(SourceId, u8)>>,
+    arrivals: Arrivals,
+    /// When the next lane that is flooded has to be emptied.
+    flooded_until: Option<u64>,
     started: Instant,
     due: Vec<DueBeat>,
     pending: Beat,
@@ -195,6 +200,8 @@ impl Pulse {
             bars,
             schedule: Schedule::new(0, now_unix_us()),
             beats: BTreeMap::new(),
+            arrivals: Arrivals::default(),
+            flooded_until: None,
             started: Instant::now(),
             due: Vec::new(),
             pending: Beat::default(),
@@ -239,8 +246,13 @@ impl Pulse {
         let owes = self.outlet.owes() || self.enquiries.is_owing() || nodes.is_some_and(Cluster::owes);
         let owes = owes || self.live.is_owing();
         let most = if owes { RETRY } else { NAP_MAX };
-        let next = self.schedule.next().into_iter().chain(self.next_look());
-        let next = next.chain(nodes.and_then(Cluster::deadline)).min();
+        let most = self.arrivals.nap().map_or(most, |nap| nap.min(most));
+        // While what is pending waits for other nodes, nothing is collected and nothing beats.
+        let is_held_up = !self.pending.due.is_empty() && self.is_joining();
+        let own =
+            [self.schedule.next(), self.next_look(), self.arrivals.next(&self.board), self.flooded_until];
+        let own = own.into_iter().flatten().filter(|_| !is_held_up);
+        let next = own.chain(nodes.and_then(Cluster::deadline)).min();
         let Some(next) = next else { return most };
         Duration::from_micros(next.saturating_sub(self.mono_us())).min(most)
     }
@@ -250,11 +262,12 @@ impl Pulse {
         if self.nodes.is_some() && !self.hear_nodes() {
             return;
         }
-        self.collect();
-        self.look_at_ages();
         let now = self.mono_us();
         self.schedule.due(now, &mut self.due);
+        self.collect();
+        self.look_at_ages();
         self.schedule.slew(now, now_unix_us());
+        self.take_arrived(now);
         for DueBeat { interval, at, late } in std::mem::take(&mut self.due) {
             if late > 0 {
                 self.metrics.count_late(interval, late);
@@ -299,38 +312,18 @@ impl Pulse {
         self.save(now);
     }
 
-    fn collect(&mut self) {
-        self.board.set_clock(self.mono_us());
-        self.board.want_every(self.nodes.is_some() || self.outlet.wants_every());
-        self.bars.look(self.mono_us() / 1_000, now_unix_ms());
-        for (id, Followed { lane, fields, .. }) in &mut self.sources {
-            let specs = lane.as_ref().and_then(|lane| fields.look(lane));
-            specs.into_iter().for_each(|specs| self.bars.specify(*id, specs));
+    /// Takes what is due on arrival. If there is a beat all the same, what waits only to be joined goes with it.
+    fn take_arrived(&mut self, now: u64) {
+        let is_due = self.arrivals.next(&self.board).is_some_and(|at| at <= now);
+        if !is_due && self.due.is_empty() {
+            return;
         }
-        self.wants.take_in(self.outlet.wants());
-        let moves = self.outlet.moves();
-        self.rooms.settle(moves, now_unix_ms(), &mut self.pending);
-        for (id, Followed { lane, watch, .. }) in &mut self.sources {
-            let Some(drained) = lane.as_ref().map(|lane| lane.drain()) else { continue };
-            if self.nodes.as_ref().is_some_and(|nodes| nodes.is_follower(*id)) {
-                continue;
-            }
-            for entry in drained.entries {
-                match entry {
-                    Entry::Tick(tick) => {
-                        self.bars.take(*id, &tick);
-                        self.board.offer(*id, tick);
-                    }
-                    Entry::Retire(topic) => {
-                        self.bars.retire(&topic);
-                        self.board.retire(*id, &topic);
-                    }
-                }
-            }
-            if let Some(health) = drained.health {
-                watch.hear(health.state, *id, &mut self.board);
-                self.nodes.iter_mut().for_each(|nodes| nodes.note(*id, &health));
-                self.pending.health.push((*id, health));
+        for id in &self.arrivals.sources {
+            let before = self.pending.due.len();
+            self.board.take_arrived(*id, now, &mut self.pending.due);
+            let due = before..self.pending.due.len();
+            if !due.is_empty() {
+                self.nodes.iter_mut().for_each(|nodes| nodes.beat(*id, now_unix_ms(), due.clone()));
             }
         }
     }
@@ -363,7 +356,7 @@ impl Pulse {
 
     fn last_beat(&mut self) {
         self.settle();
-        self.collect();
+        self.collect_all();
         self.look_at_ages();
         for id in self.sources.keys() {
             let before = self.pending.due.len();

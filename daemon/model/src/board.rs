@@ -18,12 +18,14 @@ use crate::topic::{Topic, TopicMap};
 use crate::wire::frame::Frame;
 
 pub use self::ages::Aged;
+pub use self::arrivals::JOIN_US;
 pub use self::due::Due;
 pub use self::numbers::{Turn, Unsound};
 pub use self::restoring::Restored;
 pub use self::whole::Kept;
 
 use self::ages::Ages;
+use self::arrivals::Arrivals;
 use self::numbers::Numbers;
 use self::place::Place;
 
@@ -61,6 +63,8 @@ struct SourceState {
     retired_any: bool,
     merged: u64,
     ages: Ages,
+    /// With [`Pace::Arrival`](crate::source::Pace): what waits to be pushed.
+    arrivals: Option<Arrivals>,
     /// In a cluster: the numbers of its ticks, which are of whoever holds it. `None`: the board alone numbers them.
     numbers: Option<Numbers>,
 }
@@ -188,13 +192,16 @@ impl Board {
         if is_full {
             place.ticks.pop_front();
         }
-        place.ticks.push_back(Arc::new(Frame::of(tick, state.source.signer.as_ref())));
-        if place.dirty & 1 == 0
+        let frame = Arc::new(Frame::of(tick, state.source.signer.as_ref()));
+        if let Some(arrivals) = &mut state.arrivals {
+            arrivals.note(id, place, &frame, self.now);
+        } else if place.dirty & 1 == 0
             && let Some(list) = state.dirty.first_mut()
         {
             place.dirty |= 1;
             list.push(id);
         }
+        place.ticks.push_back(frame);
         place.seq
     }
 
@@ -209,17 +216,19 @@ impl Board {
     /// The slower tiers pass on only what the own beat has pushed. So each tier carries a part of one sequence: a
     /// client that changes tiers, or that had a snapshot, neither misses a tick nor gets one twice.
     pub fn take_due(&mut self, source: SourceId, tier: u8, due: &mut Vec<Due>) {
-        let Board { sources, places, .. } = self;
-        let Some(SourceState { source, dirty, topics, .. }) = sources.get_mut(&source) else { return };
+        let Board { sources, places, now, .. } = self;
+        let Some(SourceState { source, dirty, topics, arrivals, .. }) = sources.get_mut(&source) else {
+            return;
+        };
         let Some((own, slower)) = dirty.split_first_mut() else { return };
         let Some(at) = tier.checked_sub(1) else {
+            own.extend(arrivals.iter_mut().flat_map(Arrivals::drain));
             let walk = if source.always { topics.as_slice() } else { own.as_slice() };
             for id in walk {
-                let Some(Some(place)) = places.get_mut(id.0 as usize) else { continue };
-                if let Some(frame) = place.ticks.pop_back() {
-                    let earlier = (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
-                    let is_newest = place.push(*id, &frame, source.always, slower);
-                    due.push(Due { topic: *id, tier: Tier::Every, frame, earlier, is_newest });
+                let Some(place) = Place::of(places, topics, *id) else { continue };
+                if let Some(taken) = place.take(*id, source.always, slower) {
+                    arrivals.iter().for_each(|arrivals| arrivals.rest(place, &taken, *now));
+                    due.push(taken);
                 } else if source.always {
                     due.extend(place.pushed.iter().map(|frame| Due::newest(*id, 0, frame)));
                 }
@@ -229,7 +238,7 @@ impl Board {
         let Some(list) = slower.get_mut(usize::from(at)) else { return };
         // Draining keeps the list's memory for the next beat.
         for id in list.drain(..) {
-            let Some(Some(place)) = places.get_mut(id.0 as usize) else { continue };
+            let Some(place) = Place::of(places, topics, id) else { continue };
             if place.dirty & 1 << tier == 0 {
                 continue;
             }
@@ -317,6 +326,8 @@ impl Board {
             is_deserted: false,
             is_anothers: false,
             alias: None,
+            rests_until: state.as_deref().and_then(|s| s.arrivals.as_ref()).map_or(0, |a| a.rests_until),
+            due_at: 0,
         };
         let mut base = 0;
         let id = match self.free.pop() {
@@ -351,10 +362,12 @@ impl Board {
 
 mod ageing;
 mod ages;
+mod arrivals;
 mod due;
 pub mod missed;
 mod numbering;
 mod numbers;
+mod pacing;
 mod place;
 mod restoring;
 mod retiring;

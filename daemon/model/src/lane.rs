@@ -11,6 +11,7 @@
 //! capacity, one tick per state topic, one event, and one end per topic known downstream, whatever the feed does. (In
 //! memory up to twice that: dropped ticks are removed many at a time.)
 
+mod allowance;
 mod described;
 mod freshness;
 mod ledger;
@@ -20,8 +21,10 @@ mod waiting;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+pub use self::allowance::Allowance;
 use self::described::Described;
 pub use self::described::FieldsByKind;
 pub use self::freshness::Freshness;
@@ -34,6 +37,9 @@ use crate::topic::Topic;
 
 /// Ticks that a lane holds before it merges ticks of one topic.
 pub const LANE_TICKS_MAX: usize = 1024;
+
+/// The same while the feed floods: few enough that the others' beats do not wait for the pulse to take them.
+pub const FLOOD_TICKS_MAX: usize = 256;
 
 /// What [`Lane::push`] did with a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +77,7 @@ pub struct Drained {
 pub struct Lane {
     inner: Mutex<Inner>,
     capacity: usize,
+    is_flooded: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
     freshness: Freshness,
     described: Described,
@@ -84,6 +91,10 @@ struct Inner {
     lost: u64,
     tally: Tally,
     ledger: Ledger,
+    /// Whether the pulse wants to know of the first tick that comes.
+    is_eager: bool,
+    /// Whether the next tick wakes the pulse.
+    is_armed: bool,
 }
 
 /// What became of a feed's samples, since the process began.
@@ -97,29 +108,61 @@ pub struct Tally {
 
 impl Lane {
     /// A lane for `capacity` ticks. It calls `wake` on the feed's thread when the lane becomes half full or a health
-    /// is told.
+    /// is told, and at the first tick if it [is to](Lane::set_eager).
     pub fn new(capacity: usize, wake: Box<dyn Fn() + Send + Sync>) -> Lane {
         let (freshness, described) = (Freshness::default(), Described::default());
-        Lane { inner: Mutex::default(), capacity: capacity.max(2), wake, freshness, described }
+        let (inner, is_flooded) = (Mutex::default(), AtomicBool::new(false));
+        Lane { inner, capacity: capacity.max(2), is_flooded, wake, freshness, described }
     }
 
     /// Adds a tick. Blocks at most as long as another push or drain takes.
     pub fn push(&self, tick: Tick) -> Taken {
         let mut inner = self.lock();
         inner.tally.accepted += 1 + tick.merged;
-        let taken = if inner.waiting.len() < self.capacity {
+        let (is_flooded, capacity) = self.room();
+        let taken = if inner.waiting.len() < capacity {
             inner.waiting.append(tick);
             Taken::Queued
         } else {
             inner.waiting.squeeze(tick)
         };
         inner.lost += u64::from(taken == Taken::Coalesced);
-        let half_full = inner.waiting.len() == self.capacity / 2;
+        let half_full = !is_flooded && inner.waiting.len() == capacity / 2;
+        let wakes = std::mem::take(&mut inner.is_armed) || half_full;
         drop(inner);
-        if half_full {
+        if wakes {
             (self.wake)();
         }
         taken
+    }
+
+    /// From now on, whether the first tick wakes the pulse. After that no tick does, unless the lane becomes half full, until a
+    /// [`Lane::drain`] finds nothing: so a feed that says much costs no wake for each tick.
+    pub fn set_eager(&self, is_eager: bool) {
+        let mut inner = self.lock();
+        (inner.is_eager, inner.is_armed) = (is_eager, false);
+        drop(inner);
+        if is_eager {
+            (self.wake)();
+        }
+    }
+
+    /// Whether the feed floods from now on. While it does, the lane holds at most [`FLOOD_TICKS_MAX`] ticks before it merges, and
+    /// wakes nobody for being half full: the flood is merged here, on the feed's own thread.
+    pub fn set_flooded(&self, is_flooded: bool) {
+        self.is_flooded.store(is_flooded, Ordering::Relaxed);
+        (self.wake)();
+    }
+
+    /// Whether the feed floods.
+    pub fn is_flooded(&self) -> bool {
+        self.is_flooded.load(Ordering::Relaxed)
+    }
+
+    /// Whether the feed floods, and how many ticks wait before they are merged.
+    fn room(&self) -> (bool, usize) {
+        let is_flooded = self.is_flooded();
+        (is_flooded, if is_flooded { self.capacity.min(FLOOD_TICKS_MAX) } else { self.capacity })
     }
 
     /// Ends the topic after its waiting ticks. Returns how many waiting ticks were dropped for it.
@@ -127,14 +170,15 @@ impl Lane {
     /// No tick of this `Topic` may follow. A topic of the same name that comes back is another `Topic`.
     pub fn retire(&self, topic: Topic) -> usize {
         let mut inner = self.lock();
-        let given_up = if inner.waiting.len() < self.capacity {
+        let (is_flooded, capacity) = self.room();
+        let given_up = if inner.waiting.len() < capacity {
             inner.waiting.end(topic);
             0
         } else {
             inner.waiting.cut(topic)
         };
         inner.lost += given_up as u64;
-        let half_full = inner.waiting.len() >= self.capacity / 2;
+        let half_full = !is_flooded && inner.waiting.len() >= capacity / 2;
         drop(inner);
         if half_full {
             (self.wake)();
@@ -208,7 +252,21 @@ impl Lane {
 
     /// Takes everything out.
     pub fn drain(&self) -> Drained {
-        let mut inner = self.lock();
+        self.take(self.lock())
+    }
+
+    /// Takes everything out, unless another thread has the lane at this moment. That thread may have to wait for a processor
+    /// meanwhile, and a feed that floods has it most of the time.
+    pub fn try_drain(&self) -> Option<Drained> {
+        match self.inner.try_lock() {
+            Ok(inner) => Some(self.take(inner)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.take(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn take(&self, mut inner: MutexGuard<'_, Inner>) -> Drained {
+        inner.is_armed = inner.is_eager && inner.waiting.len() == 0;
         let load = inner.waiting.take();
         let (health, lost) = (inner.health.take(), std::mem::take(&mut inner.lost));
         // The lock is released first, so that nobody waits while the ticks are put in order.

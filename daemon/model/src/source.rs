@@ -28,6 +28,16 @@ pub enum Kind {
     Own,
 }
 
+/// When a source's own beat comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// At fixed times, one interval apart, for all its topics.
+    #[default]
+    Beat,
+    /// Per topic, when a value comes. The next push of that topic comes an interval later at the earliest.
+    Arrival,
+}
+
 /// Sources whose history begins anew together, for example those of one process.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Group {
@@ -44,6 +54,8 @@ pub struct Source {
     pub name: Box<str>,
     /// Its push interval and the slower tiers.
     pub tiers: Tiers,
+    /// When its own beat comes.
+    pub pace: Pace,
     /// Whether each beat pushes the newest value of each topic, changed or not.
     pub always: bool,
     /// All topics that it can ever have besides bars, sorted. `None`: any topic.
@@ -65,6 +77,7 @@ impl Source {
             kind: Kind::Feed,
             name: name.into(),
             tiers,
+            pace: Pace::Beat,
             always: false,
             only: None,
             publish: Box::default(),

@@ -49,6 +49,8 @@ pub struct Terms {
     pub link: Link,
     /// They have tokens, with so many different sets of rights.
     pub rights: Option<usize>,
+    /// The feed is pushed on arrival.
+    pub arrival: bool,
 }
 
 /// What is delivered to whom, and how often.
@@ -140,7 +142,13 @@ pub fn compare(
 fn of_daemon(id: Id, load: &Load, terms: Terms, options: &Options) -> Result<Cost, Error> {
     let feed = Feed { topics: load.topics, interval: load.interval };
     let tls = terms.link == Link::Tls;
-    let setup = Setup { feed: Some(feed), tls, auth: terms.rights.is_some(), ..Setup::default() };
+    let setup = Setup {
+        feed: Some(feed),
+        tls,
+        auth: terms.rights.is_some(),
+        arrival: terms.arrival,
+        ..Setup::default()
+    };
     let daemon = Daemon::start(options, setup)?;
     let proxy = (terms.link == Link::Nginx).then(|| Nginx::start(daemon.address)).transpose()?;
     let address = proxy.as_ref().map_or(daemon.address, |nginx| nginx.address);
@@ -166,6 +174,24 @@ fn of_daemon(id: Id, load: &Load, terms: Terms, options: &Options) -> Result<Cos
 }
 
 fn of_floor(load: &Load, bytes: usize, link: Link, options: &Options) -> Result<Cost, Error> {
+    let floor = start_floor(load, bytes, link)?;
+    let mut swarm = Swarm::new(floor.address, Until::Upgraded)?;
+    if link == Link::Tls {
+        swarm = swarm.over_tls()?;
+    }
+    swarm.join(load.clients, Habit::Reads, |_| String::new())?;
+    window::measure(&[floor.server.pid()], &mut swarm, load.interval, options, |_| Ok(None))
+}
+
+/// A floor that runs.
+pub struct RunningFloor {
+    server: Server,
+    pub address: SocketAddr,
+    _folder: TempDir,
+}
+
+/// Starts a floor that sends so many bytes to each client at each beat.
+pub fn start_floor(load: &Load, bytes: usize, link: Link) -> Result<RunningFloor, Error> {
     let own = env::current_exe().map_err(Error::io("finding this program"))?;
     let arguments = [
         ("--clients", load.clients),
@@ -180,14 +206,9 @@ fn of_floor(load: &Load, bytes: usize, link: Link, options: &Options) -> Result<
         tls::write(folder.path())?;
         arguments.extend(["--tls".into(), folder.path().into()]);
     }
-    let mut floor = Server::start("floor", &own, &arguments)?;
-    let address: SocketAddr = floor.announced("listening on ")?;
-    let mut swarm = Swarm::new(address, Until::Upgraded)?;
-    if link == Link::Tls {
-        swarm = swarm.over_tls()?;
-    }
-    swarm.join(load.clients, Habit::Reads, |_| String::new())?;
-    window::measure(&[floor.pid()], &mut swarm, load.interval, options, |_| Ok(None))
+    let mut server = Server::start("floor", &own, &arguments)?;
+    let address: SocketAddr = server.announced("listening on ")?;
+    Ok(RunningFloor { server, address, _folder: folder })
 }
 
 /// Clients that exchange one of their topics for another, at a steady rate.

@@ -39,6 +39,8 @@ pub struct Setup {
     pub tls: bool,
     /// Subscribers have tokens.
     pub auth: bool,
+    /// The feed is pushed on arrival.
+    pub arrival: bool,
     /// Clients come at the daemon's default pace.
     pub paced: bool,
     /// The feed's prices make bars of these periods, as `[bars] keep` has them; none are made when not given.
@@ -122,7 +124,7 @@ impl Daemon {
 }
 
 fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
-    let Setup { feed, flood, kept, tls, bars, .. } = setup;
+    let Setup { feed, flood, kept, tls, bars, arrival, .. } = setup;
     let listen = if tls { "{ address = \"127.0.0.1:0\", tls = true }" } else { "\"127.0.0.1:0\"" };
     // Compression is for those who offer it, so the others do not notice. The crowd of a bench comes in without a wait.
     let mut text = format!("[server]\nlisten = [{listen}]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
@@ -151,6 +153,9 @@ fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
             "[[feed]]\nname = \"{FEED}\"\nexec = {exec}\ninterval = \"{interval}ms\"\ntopics_max = {}\n",
             topics.max(1)
         );
+        if arrival {
+            text += "pace = \"arrival\"\n";
+        }
         // Else nothing says what bars would be made of, so there are none.
         if let Some(keep) = bars {
             text += &format!("bars = {{ field = \"price\" }}\n[bars]\nkeep = {keep}\n");

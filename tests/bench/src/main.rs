@@ -1,5 +1,6 @@
 //! `tickerd-bench`: what one delivery costs tickerd, beside the least it could cost.
 
+mod arrival;
 mod bars;
 mod broadcast;
 mod cpu;

@@ -1,11 +1,11 @@
-//! The twenty-one scenarios: their sizes and their targets.
+//! The scenarios: their sizes and their targets.
 
 use std::{fmt, time::Duration};
 
 use clap::ValueEnum;
 
 use crate::{
-    bars,
+    arrival, bars,
     broadcast::{self, Link, Load, Terms},
     dialect::Dialect,
     error::Error,
@@ -43,10 +43,11 @@ pub enum Id {
     S,
     T,
     U,
+    V,
 }
 
 impl Id {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::A,
         Self::B,
         Self::C,
@@ -68,6 +69,7 @@ impl Id {
         Self::S,
         Self::T,
         Self::U,
+        Self::V,
     ];
 
     pub fn letter(self) -> char {
@@ -93,6 +95,7 @@ impl Id {
             Self::S => 's',
             Self::T => 't',
             Self::U => 'u',
+            Self::V => 'v',
         }
     }
 }
@@ -186,5 +189,11 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
         Id::T => bars::made(id, size(10_000, 200), options, report),
         // 20 topics, and all who fetch 390 bars of each at once.
         Id::U => bars::fetched(id, [size(200, 10), size(1_000, 20)], options, report),
+        // One topic, 20 times a second, on arrival; and 100 topics that move together, 10 times a second.
+        Id::V => {
+            let one = load(size(2_000, 40), 1, None, ms(50), 0, None);
+            let many = load(size(500, 10), 100, None, ms(100), 0, Some(NOISE));
+            arrival::run(id, &one, &many, options, report)
+        }
     }
 }

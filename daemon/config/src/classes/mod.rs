@@ -243,13 +243,14 @@ const BOTH: Renews = Renews { process: true, source: true };
 type FeedKey = (Key, Renews, fn(&Feed, &Feed) -> bool);
 
 /// The keys of a feed.
-static FEED: [FeedKey; 18] = [
+static FEED: [FeedKey; 19] = [
     (part("feed.name", Class::Source), BOTH, |old, new| old.name != new.name),
     (part("feed.plugin", Class::Source), PROCESS, |old, new| old.plugin() != new.plugin()),
     (part("feed.isolation", Class::Source), PROCESS, |old, new| old.isolation() != new.isolation()),
     (part("feed.exec", Class::Source), PROCESS, |old, new| old.exec() != new.exec()),
     (part("feed.sha256", Class::Source), PROCESS, |old, new| old.sha256 != new.sha256),
     (part("feed.interval", Class::Source), BOTH, |old, new| old.interval != new.interval),
+    (part("feed.pace", Class::Source), SOURCE, |old, new| old.pace != new.pace),
     (part("feed.poll", Class::Source), PROCESS, |old, new| old.poll != new.poll),
     (part("feed.emit", Class::Source), SOURCE, |old, new| old.emit != new.emit),
     (part("feed.max_age", Class::Source), SOURCE, |old, new| old.max_age != new.max_age),

@@ -60,6 +60,7 @@ const WORDS: &[&str] = &[
     "max_age",
     "\"1h\"",
     "emit",
+    "pace",
     "auth",
     "[auth]\n",
     "[[auth.token]]\n",

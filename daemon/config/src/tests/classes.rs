@@ -94,6 +94,7 @@ fn a_feed_says_what_of_it_is_renewed() {
         ("plugin = \"sin\"", "feed.plugin", process),
         ("plugin = \"sim\"\nisolation = \"in-process\"", "feed.isolation", process),
         ("plugin = \"sim\"\ninterval = \"2s\"", "feed.interval", both),
+        ("plugin = \"sim\"\npace = \"arrival\"", "feed.pace", source),
         ("plugin = \"sim\"\npoll = \"2s\"", "feed.poll", process),
         ("plugin = \"sim\"\nemit = \"always\"", "feed.emit", source),
         ("plugin = \"sim\"\nmax_age = \"2s\"", "feed.max_age", source),

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use tickerd_model::source::Pace;
 use tickerd_model::web::host::Host;
 use tickerd_model::web::network::{Network, Trusted};
 use tickerd_model::web::origin::Listed;
@@ -129,6 +130,7 @@ plugin = "tickerd_feed_stocks"
 isolation = "in-process"
 sha256 = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
 interval = "500ms"
+pace = "beat"
 poll = "2s"
 emit = "always"
 max_age = "6s"
@@ -144,6 +146,7 @@ deep = { n = 1, f = 1.5, on = true, day = 2026-01-01, big = 18446744073709551615
 [[feed]]
 name = "lines"
 exec = ["./feed.py", ""]
+pace = "arrival"
 [[topic]]
 name = "rooms.a"
 publish = true
@@ -251,6 +254,7 @@ age = "1h"
         source: Source::Plugin { path: "tickerd_feed_stocks".into(), isolation: Isolation::InProcess },
         sha256: "00112233445566778899aabbccddeeff".repeat(2).parse().ok(),
         interval: Duration::from_millis(500),
+        pace: Pace::Beat,
         poll: Some(Duration::from_secs(2)),
         emit: Emit::Always,
         max_age: Some(Duration::from_secs(6)),
@@ -269,6 +273,7 @@ age = "1h"
     assert_eq!(config.feeds[0], stocks);
     assert_eq!(config.feeds[1].source, Source::Exec(vec!["./feed.py".to_owned(), String::new()]));
     assert_eq!(config.feeds[1].config, serde_json::json!({}));
+    assert_eq!(config.feeds[1].pace, Pace::Arrival);
     let hour = Some(Duration::from_secs(3_600));
     let depths = config.topics.iter().map(|topic| (topic.count, topic.age));
     assert_eq!(
@@ -358,5 +363,5 @@ fn known_keys_are_those_of_the_design() {
     let (top, auth) = (7, 8 + 8 + 11 + 3 + 7);
     let cluster = 12 + 6;
     let server = 19 + 5 + 3 + 2 + 15 + 6 + 4 + 8;
-    assert_eq!(keys.len(), top + auth + server + cluster + 4 + 2 + 15 + 3 + 4 + 2, "{keys:#?}");
+    assert_eq!(keys.len(), top + auth + server + cluster + 4 + 2 + 16 + 3 + 4 + 2, "{keys:#?}");
 }

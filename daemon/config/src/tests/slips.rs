@@ -219,6 +219,11 @@ fn slips_are_told_with_place_and_remedy() {
         (feed("isolation = \"inprocess\""), &["did you mean \"in-process\"?"]),
         (feed("isolation = \"thread\""), &["write one of \"process\", \"in-process\""]),
         (feed("emit = \"on-change\""), &["did you mean \"on_change\"?"]),
+        (feed("pace = \"arrivals\""), &["did you mean \"arrival\"?"]),
+        (
+            feed("pace = \"arrival\"\nemit = \"always\""),
+            &["feed[0].pace", "repeats values at fixed times", "delete one of the two lines"],
+        ),
         (feed("push_interval = \"1s\""), &["feed[0].push_interval", "did you mean `interval`?"]),
         (feed("config = 3"), &["[feed.config]"]),
         (

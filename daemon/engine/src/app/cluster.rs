@@ -21,7 +21,7 @@ use tickerd_cluster::Era;
 use tickerd_cluster::load::{About, Room};
 use tickerd_config::{self as config, Config, Login, Role};
 use tickerd_model::access::secret::Secret;
-use tickerd_model::source::{Kind, Source, SourceId};
+use tickerd_model::source::{Kind, Pace, Source, SourceId};
 use tickerd_nats::SignIn;
 use tokio::sync::{mpsc, oneshot};
 
@@ -174,7 +174,8 @@ impl Plugins for Shares {
         let tiers = works.map_or_else(|| known.tiers.clone(), |works| works.sources.tiers(interval));
         let known = (**known).clone();
         if !about.is_room {
-            return Source { tiers, always: about.always, ..known };
+            let pace = if about.is_paced { Pace::Arrival } else { Pace::Beat };
+            return Source { tiers, pace, always: about.always, ..known };
         }
         let names = |wanted: fn(&&Room) -> bool| {
             let mut names: Vec<Box<str>> =

@@ -58,7 +58,7 @@ impl Sources {
     pub fn feed_as(&self, known: Option<SourceId>, feed: &Feed, lane: &Arc<Lane>) -> Opening {
         let source = self.source(Kind::Feed, &feed.name, feed.interval, known);
         let signer = self.signer.clone().filter(|_| feed.sign);
-        let source = Source { always: feed.emit == Emit::Always, signer, ..source };
+        let source = Source { pace: feed.pace, always: feed.emit == Emit::Always, signer, ..source };
         let bars = feed.bars.clone();
         Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new() }
     }

@@ -9,7 +9,7 @@ use super::watch::Watch;
 use tickerd_config::FeedBars;
 use tickerd_model::lane::Lane;
 use tickerd_model::rooms::Declared;
-use tickerd_model::source::{Kind, Source, SourceId};
+use tickerd_model::source::{Kind, Pace, Source, SourceId};
 use tickerd_process::Bell;
 use tickerd_process::clock::now_unix_ms;
 
@@ -81,6 +81,8 @@ pub(super) struct Followed {
     pub lane: Option<Arc<Lane>>,
     pub watch: Watch,
     pub fields: Fields,
+    /// When its lane was emptied last, on the pulse's clock.
+    pub emptied: u64,
 }
 
 impl Pulse {
@@ -107,8 +109,8 @@ impl Pulse {
         self.board.open(&source);
         self.directory.open(&source);
         self.metrics.open(&source.name);
-        let followed =
-            Followed { source: source.clone(), lane, watch: Watch::default(), fields: Fields::new(bars) };
+        let (watch, fields) = (Watch::default(), Fields::new(bars));
+        let followed = Followed { source: source.clone(), lane, watch, fields, emptied: 0 };
         self.sources.insert(source.id, followed);
         self.add_beats(&source);
     }
@@ -118,12 +120,18 @@ impl Pulse {
         let now = self.mono_us();
         // Where another node's beats are followed, those come when they come.
         let is_other = self.nodes.as_ref().is_some_and(|nodes| nodes.is_follower(source.id));
-        for (interval, tier) in source.tiers.all().iter().zip(0u8..).skip(usize::from(is_other)) {
+        let is_paced = source.pace == Pace::Arrival && !is_other;
+        let scheduled = source.tiers.all().iter().zip(0u8..).skip(usize::from(is_other || is_paced));
+        for (interval, tier) in scheduled {
             self.metrics.watch_interval(*interval);
             self.schedule.add(*interval, now);
             self.beats.entry(*interval).or_default().push((source.id, tier));
         }
+        if is_paced {
+            self.arrivals.add(source.id);
+        }
         if let Some(lane) = self.sources.get(&source.id).and_then(|followed| followed.lane.as_ref()) {
+            lane.set_eager(is_paced);
             let max_age = lane.freshness().source_max_age();
             self.board.heed_source(source.id, max_age.map(|age| age.as_micros() as u64));
         }
@@ -207,6 +215,7 @@ impl Pulse {
 
     /// Nobody else's beats move.
     fn forget_beats(&mut self, id: SourceId) {
+        self.arrivals.remove(id);
         self.beats.retain(|interval, beats| {
             beats.retain(|(source, _)| *source != id);
             if beats.is_empty() {

@@ -18,7 +18,7 @@ use crate::log::feed_log::FeedLog;
 use crate::log::text::printable;
 use crate::log::trace;
 use tickerd_model::health::FeedState;
-use tickerd_model::lane::{Lane, Taken};
+use tickerd_model::lane::{Allowance, Lane, Taken};
 use tickerd_model::normalise::{Normaliser, Reject};
 use tickerd_model::sample::Sample;
 use tickerd_model::topic::GrammarError;
@@ -49,6 +49,7 @@ pub struct LaneSink {
 /// What one sample is taken with at a time.
 struct Taking {
     normaliser: Normaliser,
+    allowance: Allowance,
     /// How long after their source time samples came. It is added to the metrics once a second, so that a sample costs no atomic.
     lag: LocalHistogram,
     /// When it was last added, Unix milliseconds.
@@ -71,6 +72,7 @@ impl LaneSink {
         LaneSink {
             taking: Mutex::new(Taking {
                 normaliser: Normaliser::new(feed, topics_max),
+                allowance: Allowance::default(),
                 lag: metrics.source_lag(feed).local(),
                 told_ms: 0,
             }),
@@ -106,6 +108,11 @@ impl LaneSink {
             tick.merged += merged;
             self.lane.push(tick)
         });
+        if pushed.is_ok()
+            && let Some(is_flooded) = taking.allowance.spend(1 + merged, now)
+        {
+            self.lane.set_flooded(is_flooded);
+        }
         if pushed.is_ok() && sample.src_ts >= YEAR_2001_MS {
             // A source whose clock is ahead has no lag.
             taking.lag.observe(now.saturating_sub(sample.src_ts) as f64 / 1000.0);
@@ -131,6 +138,11 @@ impl LaneSink {
             },
         }
         pushed
+    }
+
+    /// Whether the feed says more than it may for long. What it says is still taken, and merged in its lane.
+    pub fn is_flooded(&self) -> bool {
+        self.lane.is_flooded()
     }
 
     /// Logs, once, that a source time can hardly be meant.

@@ -51,6 +51,7 @@ impl Board {
             place.dirty &= !1;
         }
         state.dirty.first_mut().into_iter().for_each(Vec::clear);
+        state.arrivals.iter_mut().for_each(|arrivals| drop(arrivals.drain()));
     }
 
     /// The topics of a source that came and went since the last call, in order, while the board numbers its ticks.

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::due::Due;
 use crate::sample::Class;
+use crate::tier::Tier;
 use crate::topic::{Topic, TopicId};
 use crate::wire::frame::Frame;
 
@@ -34,9 +36,22 @@ pub(super) struct Place {
     pub(super) is_anothers: bool,
     /// The object by which the feed knows it, if that is not `topic`.
     pub(super) alias: Option<Topic>,
+    /// With [`Pace::Arrival`](crate::source::Pace): until when it is not pushed (0: it never was), and when what waits is due.
+    /// Microseconds on the board's clock.
+    pub(super) rests_until: u64,
+    pub(super) due_at: u64,
 }
 
 impl Place {
+    /// The topic with this number, if it is one of these topics of a source. The number may be another source's by now.
+    pub(super) fn of<'a>(
+        places: &'a mut [Option<Place>],
+        topics: &[TopicId],
+        id: TopicId,
+    ) -> Option<&'a mut Place> {
+        places.get_mut(id.0 as usize)?.as_mut().filter(|place| topics.get(place.at) == Some(&id))
+    }
+
     /// The own beat has come, and `frame` is the newest tick. Returns whether it is pushed to clients that take the
     /// newest. If so, the `slower` tiers have to push it too.
     pub(super) fn push(
@@ -47,8 +62,7 @@ impl Place {
         slower: &mut [Vec<TopicId>],
     ) -> bool {
         self.dirty &= !1;
-        let differs = || self.pushed.as_ref().is_none_or(|old| old.tick().value != frame.tick().value);
-        if self.topic.class() == Class::Event || !always && !differs() {
+        if self.topic.class() == Class::Event || !always && self.has_pushed(frame) {
             return false;
         }
         self.pushed = Some(frame.clone());
@@ -60,5 +74,19 @@ impl Place {
             }
         }
         true
+    }
+
+    /// Takes what waits, for the own beat.
+    pub(super) fn take(&mut self, topic: TopicId, always: bool, slower: &mut [Vec<TopicId>]) -> Option<Due> {
+        let frame = self.ticks.pop_back()?;
+        let earlier = (!self.ticks.is_empty()).then(|| self.ticks.drain(..).collect());
+        let is_newest = self.push(topic, &frame, always, slower);
+        Some(Due { topic, tier: Tier::Every, frame, earlier, is_newest })
+    }
+
+    /// Whether the value that was pushed last is the same. What happens twice is not the same.
+    pub(super) fn has_pushed(&self, frame: &Frame) -> bool {
+        let is_same = |old: &Arc<Frame>| old.tick().value == frame.tick().value;
+        self.topic.class() == Class::State && self.pushed.as_ref().is_some_and(is_same)
     }
 }

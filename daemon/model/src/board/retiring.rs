@@ -30,6 +30,7 @@ impl Board {
             state.ages.states -= usize::from(topic.class() == Class::State);
             state.ages.stale -= usize::from(place.is_stale);
             state.ages.restored -= usize::from(place.is_restored && topic.class() == Class::State);
+            state.arrivals.iter_mut().for_each(|arrivals| arrivals.retire(&place));
             // The last topic moves into the gap. The lists of topics that may be due are not searched: an entry
             // without a mark is not due.
             state.topics.swap_remove(place.at);
@@ -47,6 +48,7 @@ impl Board {
                     |id| matches!(self.places.get(id.0 as usize), Some(Some(p)) if p.dirty & 1 << tier != 0),
                 );
             }
+            state.arrivals.iter_mut().for_each(|arrivals| arrivals.sweep(most, &self.places));
         }
         self.history.close(id);
         self.free.push(id);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ages::Ages;
+use super::arrivals::Arrivals;
 use super::{Board, Change, SourceState};
 use crate::source::{Source, SourceId};
 
@@ -16,6 +17,7 @@ impl Board {
             retired_any: self.closed_any,
             merged: 0,
             ages: Ages::default(),
+            arrivals: Arrivals::of(source),
             numbers: None,
         };
         self.sources.insert(source.id, state);
@@ -34,6 +36,7 @@ impl Board {
                 place.dirty &= 1;
             }
         }
+        self.repace(source.id);
         self.changes.push(Change::Opened(source.clone()));
     }
 

@@ -7,6 +7,7 @@ use crate::source::Group;
 use crate::tier::Tier;
 use std::time::Duration;
 
+mod arrivals;
 mod nodes;
 mod restoring;
 

@@ -58,6 +58,74 @@ fn under_its_capacity_everything_is_kept_in_order() {
 }
 
 #[test]
+fn an_eager_lane_wakes_at_the_first_tick_and_again_once_it_was_found_empty() {
+    let (lane, woken) = lane(64);
+    let a = Topic::new("f.a", "q", Class::State);
+    let wakes = || woken.swap(0, Ordering::Relaxed);
+    lane.push(tick(&a, "1"));
+    assert_eq!(wakes(), 0);
+    lane.set_eager(true);
+    assert_eq!(wakes(), 1, "what waits already has to be looked at");
+    assert_eq!((seen(&lane).len(), seen(&lane).len()), (1, 0));
+    lane.push(tick(&a, "2"));
+    lane.push(tick(&a, "3"));
+    assert_eq!((wakes(), seen(&lane).len()), (1, 2));
+    lane.push(tick(&a, "4"));
+    assert_eq!((wakes(), seen(&lane).len()), (0, 1), "it is looked at again in any case");
+    assert_eq!(seen(&lane).len(), 0);
+    lane.push(tick(&a, "5"));
+    assert_eq!(wakes(), 1);
+    lane.set_eager(false);
+    seen(&lane);
+    seen(&lane);
+    lane.push(tick(&a, "6"));
+    assert_eq!(wakes(), 0);
+}
+
+#[test]
+fn a_flood_is_merged_in_the_lane_and_wakes_nobody() {
+    let (lane, woken) = lane(LANE_TICKS_MAX);
+    let wakes = || woken.swap(0, Ordering::Relaxed);
+    let topics: Vec<Topic> = (0..10).map(|n| Topic::new(&format!("f.{n}"), "q", Class::State)).collect();
+    let say = |samples: usize| {
+        let taken = (0..samples).map(|n| lane.push(tick(&topics[n % 10], &n.to_string())));
+        taken.filter(|taken| *taken == Taken::Coalesced).count() as u64
+    };
+    let said = |entry: &Entry| match entry {
+        Entry::Tick(tick) => std::str::from_utf8(&tick.value).unwrap().parse().unwrap(),
+        Entry::Retire(_) => 0,
+    };
+    lane.set_flooded(true);
+    wakes();
+    let lost = say(100_000);
+    assert_eq!((wakes(), lost), (0, 100_000 - FLOOD_TICKS_MAX as u64));
+    let drained = lane.drain();
+    assert_eq!((drained.entries.len(), drained.lost), (FLOOD_TICKS_MAX, lost));
+    let merged = drained.entries.iter().map(|entry| match entry {
+        Entry::Tick(tick) => tick.merged,
+        Entry::Retire(_) => 0,
+    });
+    assert_eq!(merged.sum::<u64>(), lost, "all are counted");
+    let mut newest: Vec<u64> = drained.entries.iter().rev().take(10).map(said).collect();
+    newest.sort_unstable();
+    assert!(newest.into_iter().eq(99_990..100_000), "the newest of each topic is there");
+    lane.set_flooded(false);
+    assert_eq!(wakes(), 1);
+    assert_eq!(say(LANE_TICKS_MAX), 0);
+    assert_eq!(wakes(), 1, "half full again");
+}
+
+#[test]
+fn a_lane_that_its_feed_has_is_not_waited_for() {
+    let (lane, _) = lane(4);
+    lane.push(tick(&Topic::new("f.a", "q", Class::State), "1"));
+    let had = lane.lock();
+    assert!(lane.try_drain().is_none());
+    drop(had);
+    assert_eq!(lane.try_drain().map(|drained| drained.entries.len()), Some(1));
+}
+
+#[test]
 fn over_it_state_coalesces_and_counts() {
     let (lane, _) = lane(2);
     let (a, b) = (Topic::new("f.a", "q", Class::State), Topic::new("f.b", "q", Class::State));

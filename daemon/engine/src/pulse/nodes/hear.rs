@@ -1,15 +1,17 @@
 //! What the pulse is told of feeds: who holds them, and what other nodes say of those that they hold.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::Pulse;
+use super::super::sources::Followed;
 use super::{Part, Role, words};
 use crate::exchange::beat::Stale;
 use crate::exchange::nodes::{Join, NodeOrder, PulseSays, WAITING_MAX};
 use tickerd_cluster::load::{About, Change, Load};
 use tickerd_model::board::Unsound;
 use tickerd_model::health::{FeedState, Health};
-use tickerd_model::source::{Source, SourceId};
+use tickerd_model::source::{Pace, Source, SourceId};
 use tickerd_process::clock::now_unix_ms;
 
 /// A beat comes within this time after it was due, or something is missing that is asked for.
@@ -36,11 +38,12 @@ impl Pulse {
                 self.obey_node(order);
                 continue;
             }
-            let parked = self.nodes.as_mut().map(|nodes| nodes.park(now, order));
+            let opens = self.opens_window(&order);
+            let parked = self.nodes.as_mut().map(|nodes| nodes.park(now, order, opens));
             let Some(Some(order)) = parked else { continue };
             // It is of another instant, which may have to wait as well, or not a load.
             self.settle();
-            let parked = self.nodes.as_mut().map(|nodes| nodes.park(now, order));
+            let parked = self.nodes.as_mut().map(|nodes| nodes.park(now, order, opens));
             parked.flatten().into_iter().for_each(|order| self.obey_node(order));
         }
         if self.pending.due.is_empty() || self.is_joining() {
@@ -54,7 +57,9 @@ impl Pulse {
     pub(in super::super) fn tell_nodes(&mut self) -> bool {
         let now = self.mono_us();
         if let Some(nodes) = &mut self.nodes {
-            for (id, ts) in nodes.beats.iter().map(|(id, ts, _)| (*id, *ts)).collect::<Vec<_>>() {
+            let beats = nodes.beats.iter().map(|(id, ts, _)| (*id, *ts));
+            let beats = beats.filter(|(id, _)| is_beating(&self.sources, *id));
+            for (id, ts) in beats.collect::<Vec<_>>() {
                 nodes.join_own(now, id, ts);
             }
         }
@@ -253,16 +258,23 @@ impl Pulse {
         self.take_aged(Stale { since: now_unix_ms(), max_age_ms: words::age_ms(max_age) });
     }
 
+    /// Whether a load may open a window in which it waits for others. What was pushed on arrival has waited already.
+    pub(super) fn opens_window(&self, order: &NodeOrder) -> bool {
+        matches!(order, NodeOrder::Accept { id, .. } if is_beating(&self.sources, *id))
+    }
+
     /// Whether a window is open for which some feed is still to come.
-    pub(super) fn is_joining(&self) -> bool {
+    pub(in super::super) fn is_joining(&self) -> bool {
         let Some((nodes, window)) =
             self.nodes.as_ref().and_then(|nodes| Some((nodes, nodes.window.as_ref()?)))
         else {
             return false;
         };
         let interval_of = |id: &SourceId| {
-            let interval = self.sources.get(id).and_then(|followed| followed.source.tiers.all().first());
-            interval.map_or(0, |interval| interval.as_millis() as u64)
+            let source = self.sources.get(id).map(|followed| &followed.source);
+            // One that pushes on arrival speaks at no instant of the others.
+            let source = source.filter(|source| source.pace == Pace::Beat);
+            source.map_or(0, |source| source.tiers.rate(0).as_millis() as u64)
         };
         let is_awaited = |(id, part): (&SourceId, &Part)| {
             let interval = interval_of(id);
@@ -278,4 +290,9 @@ impl Pulse {
         };
         self.mono_us() < window.until && nodes.parts.iter().any(is_awaited)
     }
+}
+
+/// Whether the own beats of a source fall on instants that others have too.
+fn is_beating(sources: &BTreeMap<SourceId, Followed>, id: SourceId) -> bool {
+    sources.get(&id).is_some_and(|followed| followed.source.pace == Pace::Beat)
 }

@@ -21,15 +21,16 @@ pub(super) struct Window {
 }
 
 impl Cluster {
-    /// Keeps a load until the other feeds of its instant were heard. It comes back if it must not wait.
-    pub(super) fn park(&mut self, now: u64, order: NodeOrder) -> Option<NodeOrder> {
+    /// Keeps a load until the other feeds of its instant were heard. It comes back if it must not wait. One that `opens` no window
+    /// goes with what waits in the one that is open, if there is one.
+    pub(super) fn park(&mut self, now: u64, order: NodeOrder, opens: bool) -> Option<NodeOrder> {
         let NodeOrder::Accept { id, load, join: Join::Next, .. } = &order else { return Some(order) };
         let (id, ts) = (*id, load.ts);
         if self.port.join.is_zero() || load.ticks.is_empty() || self.follower(id).is_none() {
             return Some(order);
         }
-        let is_other = |window: &Window| window.ts != ts || window.heard.contains(&id);
-        if self.window.as_ref().is_some_and(is_other) {
+        let is_other = |window: &Window| opens && window.ts != ts || window.heard.contains(&id);
+        if self.window.as_ref().map_or(!opens, is_other) {
             return Some(order);
         }
         let until = now + self.port.join.as_micros() as u64;

@@ -9,7 +9,7 @@ use crate::exchange::nodes::{PulseSays, Reign};
 use tickerd_cluster::load::{About, Change, Load};
 use tickerd_model::board::{Board, Due, Turn};
 use tickerd_model::health::{FeedState, Health};
-use tickerd_model::source::{Kind, Source, SourceId};
+use tickerd_model::source::{Kind, Pace, Source, SourceId};
 use tickerd_model::tier::Tier;
 use tickerd_process::clock::now_unix_ms;
 
@@ -86,7 +86,7 @@ impl Pulse {
         if self.nodes.as_mut().is_none_or(|nodes| nodes.holder(id).is_none()) {
             return;
         }
-        self.collect();
+        self.collect_all();
         let before = self.pending.due.len();
         self.board.take_due(id, 0, &mut self.pending.due);
         let due = before..self.pending.due.len();
@@ -197,6 +197,7 @@ impl Part {
         About {
             is_room: source.kind == Kind::Room,
             interval_ms: interval.map_or(0, |interval| interval.as_millis() as u64),
+            is_paced: source.pace == Pace::Arrival,
             always: source.always,
             max_age_ms: words::age_ms(freshness.max_age()),
             source_max_age_ms: words::age_ms(freshness.source_max_age()),

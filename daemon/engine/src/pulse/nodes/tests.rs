@@ -1,5 +1,6 @@
 //! The pulse in a cluster, turn by turn.
 
+mod arrivals;
 mod rooms;
 
 use std::sync::Arc;
@@ -26,9 +27,9 @@ use tickerd_model::topic::Topic;
 const F: SourceId = SourceId(0);
 const G: SourceId = SourceId(1);
 const ERA: u64 = 1 << 32;
-/// Longer than any test takes.
-/// The feeds' interval.
+/// The feeds' interval, in milliseconds.
 const STEP: u64 = 1;
+/// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3_600);
 
 /// A node with the feeds `f` and `g`, and one shard.
