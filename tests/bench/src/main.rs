@@ -2,6 +2,7 @@
 
 mod bars;
 mod broadcast;
+mod contexts;
 mod cpu;
 mod daemon;
 mod dialect;

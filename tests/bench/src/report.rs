@@ -16,7 +16,8 @@ the flooding feed; ages count from the beat until a reader has read. h: one feed
 i to k: the same daemon with the same load in JSON text frames. l: so many times what a quarter, or half, of the topics
 cost. m: the same clients without recoveries. n, o: the floor encrypts too. q: nginx with TLS in front of the daemon, both
 counted. r: all with the same rights. s: the same clients while nobody comes.
-t: the same feed without bars. u: the same clients while nobody fetches. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
+t: the same feed without bars. u: the same clients while nobody fetches. v, w: plain JSON. x: each message compressed by
+itself. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
 ";
 
 /// One thing measured, once per repeat.

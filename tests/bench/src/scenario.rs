@@ -1,4 +1,4 @@
-//! The twenty-one scenarios: their sizes and their targets.
+//! The twenty-four scenarios: their sizes and their targets.
 
 use std::{fmt, time::Duration};
 
@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use crate::{
     bars,
     broadcast::{self, Link, Load, Terms},
+    contexts,
     dialect::Dialect,
     error::Error,
     idle, intake, neighbour,
@@ -43,10 +44,13 @@ pub enum Id {
     S,
     T,
     U,
+    V,
+    W,
+    X,
 }
 
 impl Id {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::A,
         Self::B,
         Self::C,
@@ -68,6 +72,9 @@ impl Id {
         Self::S,
         Self::T,
         Self::U,
+        Self::V,
+        Self::W,
+        Self::X,
     ];
 
     pub fn letter(self) -> char {
@@ -93,6 +100,9 @@ impl Id {
             Self::S => 's',
             Self::T => 't',
             Self::U => 'u',
+            Self::V => 'v',
+            Self::W => 'w',
+            Self::X => 'x',
         }
     }
 }
@@ -186,5 +196,20 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
         Id::T => bars::made(id, size(10_000, 200), options, report),
         // 20 topics, and all who fetch 390 bars of each at once.
         Id::U => bars::fetched(id, [size(200, 10), size(1_000, 20)], options, report),
+        // As a and b, in contexts that clients share, against plain.
+        Id::V => {
+            let load = load(size(2_000, 40), 1, None, ms(50), 0, Some(1.15));
+            contexts::run(id, &load, false, options, report)
+        }
+        Id::W => {
+            let load = load(size(500, 20), 100, None, ms(100), 0, Some(1.15));
+            contexts::run(id, &load, true, options, report)
+        }
+        // 1,000 clients that may share contexts and ask for different things, against each message compressed by itself.
+        Id::X => {
+            let load = load(size(1_000, 20), 100, Some(20), ms(100), 0, Some(NOISE));
+            let terms = |dialect| Terms { dialect, ..Terms::default() };
+            broadcast::compare(id, &load, [terms(Dialect::Shared), terms(Dialect::Deflate)], options, report)
+        }
     }
 }
