@@ -22,7 +22,7 @@ BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CLIENT_DEPS := dashboards/client/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-bench test-release test-clients test-cluster test-browser screenshots test-contract flaky conformance lint bench bench-browser bench-cluster package test-package install uninstall clean rust
+.PHONY: help run build test test-tools test-rust test-bench test-release test-clients test-cluster test-browser test-scripts torture torture-short fuzz screenshots test-contract flaky conformance lint bench bench-compare bench-browser bench-cluster package test-package install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
@@ -33,6 +33,9 @@ help:
 	@echo "make lint         format and lints alone"
 	@echo "make conformance  /echo held to the 517 cases of the Autobahn suite; Python 3.10"
 	@echo "make bench        speed and memory, as ratios to a floor measured in the same run"
+	@echo "make bench-compare  what moved since tests/bench/baseline.json; FIGURES=FILE.json compares figures that are there"
+	@echo "make torture      kill -9, full disks, floods, churn: about 20 minutes, with a table"
+	@echo "make fuzz         each parser of what strangers send, for a minute each"
 	@echo "make screenshots  the pictures of the page in the documents"
 	@echo "make build        daemon and feeds in release, for make install"
 	@echo "make package      a Debian package, and an archive with install.sh, in target/package"
@@ -123,10 +126,29 @@ test-contract: test-tools $(CONTRACT_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/contract && npm test
 
+# Python beside the tests that has tests of its own.
+test-scripts:
+	cd tests/bench && python3 -m unittest compare_test
+
+# What a daemon may have to bear, and a table of what came of it. tests/torture/README.md says more; TORTURE_ARGS names single rows.
+torture: test-tools rust
+	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim -p tickerd-feed-zoo
+	tests/torture/run.sh $(TORTURE_ARGS)
+
+# The rows of it that take seconds, with fewer rounds.
+torture-short: test-tools rust
+	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim -p tickerd-feed-zoo
+	tests/torture/run.sh --short
+
+# SECONDS_EACH and JOBS say how long each target runs, and how many at once.
+fuzz: rust
+	tests/fuzz/run.sh $(FUZZ_TARGETS)
+
 # Most of the compression cases of the conformance suite are left out here: they take minutes.
 test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS) $(CONTRACT_DEPS) lint test-rust
 	@# They wait for most of their time, so they run beside one another: the browser's part takes as long as the others together.
-	$(MAKE) --no-print-directory --jobs=2 test-browser test-clients test-contract test-package test-bench
+	$(MAKE) --no-print-directory --jobs=2 test-browser test-clients test-contract test-package test-bench test-scripts
+	$(MAKE) --no-print-directory torture-short
 	tests/conformance/run.sh --quick
 
 # Half an hour and more; see the script for fewer runs, or some tests alone.
@@ -150,6 +172,16 @@ bench: rust $(PAGE_DEPS)
 # The page, the client and the elements in a browser, with the daemon that `make bench` or `make build` has built.
 bench-browser: $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS)
 	TICKERD_BIN=$(CURDIR)/target/release/tickerd node tests/bench/browser/bench.js $(BENCH_BROWSER_ARGS)
+
+# What moved beyond its spread since tests/bench/baseline.json: the exit code is 2 if something is worse. Without FIGURES the bench runs;
+# `python3 tests/bench/compare.py FILE.json --update` makes new figures the baseline.
+FIGURES ?=
+bench-compare: rust $(if $(FIGURES),,$(PAGE_DEPS))
+ifeq ($(FIGURES),)
+	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench -p tickerd-feed-flood
+	target/release/tickerd-bench $(BENCH_ARGS) --json target/figures.json
+endif
+	@python3 tests/bench/compare.py $(or $(FIGURES),target/figures.json)
 
 # Three nodes over NATS beside one alone, with the daemon that `make bench` or `make build` has built.
 BENCH_PYTHON = $(or $(PYTHON),$(wildcard target/clients/venv/bin/python),python3)

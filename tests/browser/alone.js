@@ -69,7 +69,11 @@ export async function serveAlone({ charts = false } = {}) {
       if (greeted) say("connected", hello);
       talk({ socket, say, sayText, connections });
     };
-    if (talk) await page.routeWebSocket(/\/ws$/, answer);
+    if (talk) {
+      // A socket in a worker is out of a test's reach; without workers the page has a common one.
+      await page.addInitScript(() => delete globalThis.Worker);
+      await page.routeWebSocket(/\/ws$/, answer);
+    }
     await prepare(page);
     await page.goto(url + hash);
     return page;

@@ -22,7 +22,7 @@ function call(handler, data) {
 export class Emitter {
   isClosed = false;
 
-  #handlers = new Map();
+  #handlers = { __proto__: null };
 
   /**
    * Calls `handler` at each `event`, until the function that it returns is called, or `signal` ends it.
@@ -30,8 +30,7 @@ export class Emitter {
    */
   on(event, handler, options) {
     const one = { handler };
-    const all = this.#handlers.get(event) ?? new Set();
-    this.#handlers.set(event, all.add(one));
+    const all = (this.#handlers[event] ??= new Set()).add(one);
     const off = () => void all.delete(one);
     onAbort(options?.signal, off);
     const first = this._first(event);
@@ -45,20 +44,21 @@ export class Emitter {
   }
 
   has(event) {
-    return this.#handlers.get(event)?.size > 0;
+    return this.#handlers[event]?.size;
   }
 
   emit(event, data) {
-    for (const { handler } of this.#handlers.get(event) ?? []) call(handler, data);
+    for (const { handler } of this.#handlers[event] ?? []) call(handler, data);
   }
 
   close() {
     this.isClosed = true;
     this.emit("close");
-    this.#handlers.clear();
+    this.#handlers = { __proto__: null };
   }
 
-  async [Symbol.asyncDispose ?? "asyncDispose"]() {
+  /** For `await using`; a browser without it never asks for this. */
+  async [Symbol.asyncDispose]() {
     this.close();
   }
 }

@@ -26,7 +26,7 @@ export class Link {
   turn = 0;
 
   #client;
-  #socket = null;
+  #socket;
   #attempt = 0;
   #opened = false;
   /** When the server let this client in. */
@@ -113,8 +113,7 @@ export class Link {
     this.#liveSince = Infinity;
     this.#opened = false;
     this.turn += 1;
-    const socket = this.#socket;
-    this.#socket = null;
+    const socket = this.#socket; // closed more than once, maybe: that is no fault
     if (socket) {
       socket.onmessage = socket.onclose = null;
       socket.close();
@@ -125,24 +124,18 @@ export class Link {
 
   #received(text) {
     this.#heard = true;
-    let message;
     try {
-      message = JSON.parse(text);
-    } catch {
-      return; // not ours to repair; the next message stands alone
-    }
-    const { event, data } = message ?? {};
-    if (typeof event !== "string" || data !== Object(data)) return;
-    if (event === "connected") {
-      this.#beatMs = clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
-      this.#liveSince = performance.now();
-      this.#watch(this.#beatMs, 1);
-    }
-    if (event === "closing") this.#window = data.reconnect_ms;
-    try {
+      const { event, data } = JSON.parse(text) ?? {};
+      if (typeof event !== "string" || data !== Object(data)) return;
+      if (event === "connected") {
+        this.#beatMs = clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
+        this.#liveSince = performance.now();
+        this.#watch(this.#beatMs, 1);
+      }
+      if (event === "closing") this.#window = data.reconnect_ms;
       this.#client._received(event, data, text);
     } catch (error) {
-      // Of an odd shape. One message is lost, and the connection goes on.
+      // No JSON, or of an odd shape. One message is lost, and the connection goes on.
       this.#client.emit("error", error);
     }
   }

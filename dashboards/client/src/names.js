@@ -13,7 +13,7 @@ export function matches(pattern, topic) {
   }
   const isRest = wanted.at(-1) === "**";
   if (isRest ? has.length < wanted.length : has.length !== wanted.length) return false;
-  return wanted.every((segment, i) => /^\*/.test(segment) || segment === has[i]);
+  return wanted.every((segment, i) => segment[0] === "*" || segment === has[i]);
 }
 
 /** What is a list of things, whatever a server says. */

@@ -32,6 +32,6 @@ export function backOffMs(attempt, code) {
 
 /** A moment inside the window that `closing` named; half a second wide when it named none. */
 export function withinMs(window) {
-  const [from, to] = window?.length === 2 && window.every?.(Number.isFinite) ? window : [0, 500];
-  return clamp(from + Math.random() * (to - from), 0, 0, WINDOW_MAX_MS);
+  const [from, to] = window?.every?.(Number.isFinite) ? window : [];
+  return clamp(from + Math.random() * (to - from), Math.random() * 500, 0, WINDOW_MAX_MS);
 }

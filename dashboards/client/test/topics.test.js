@@ -23,6 +23,31 @@ test("what is subscribed before the connection goes out in one command", async (
   assert.deepEqual(world.asked, [{ event: "subscribe", topics: ["a.x", "a.y", "b.*"] }]);
 });
 
+test("topics in any order, gone and back: each tick is of its own topic", async () => {
+  const client = world.make();
+  const all = client.subscribe("**");
+  const got = collect(all);
+  const socket = await world.live();
+  await world.grant(socket);
+  let seq = 0;
+  const say = (...topics) => topics.forEach((topic) => tick(socket, topic, (seq += 1)));
+  say("a.x", "a.y", "a.z", "a.x", "a.y", "a.z", "a.z", "a.x", "a.z", "a.y");
+  assert.deepEqual(["a.x", "a.y", "a.z"].map((topic) => client.latest(topic).seq), [8, 10, 9]);
+  // The one that is to follow a.x is gone; what comes again under its name is new, and skips nothing.
+  socket.say("notice", { type: "topics", added: [], removed: ["a.z"] });
+  say("a.x");
+  assert.equal(client.latest("a.z"), undefined);
+  say("a.z", "a.x", "a.z");
+  assert.deepEqual(["a.x", "a.y", "a.z"].map((topic) => client.latest(topic).seq), [13, 10, 14]);
+  assert.deepEqual(got.slice(-4).map(({ topic, seq, skipped }) => [topic, seq, skipped]), [["a.x", 11, 2], ["a.z", 12, 0], ["a.x", 13, 1], ["a.z", 14, 1]]);
+  // Nor does it hold what nobody wants any more.
+  const one = client.subscribe("a.y");
+  all.close();
+  const own = collect(one);
+  say("a.x", "a.y", "a.z");
+  assert.deepEqual([seqs(own).at(-1), client.latest("a.x"), client.latest("a.z")], ["a.y#16", undefined, undefined]);
+});
+
 test("the same topic twice is one subscription, and ends with the last holder", async () => {
   const client = world.make();
   const [one, two] = [client.subscribe("a.x"), client.subscribe("a.x")];

@@ -59,9 +59,11 @@ export async function open({ browser, url }, hash = "", { prepare = () => {}, si
  * page's own thread, and no reader has it. There is no public way to decline.
  */
 async function leaveNetwork(page) {
-  const session = page._connection.toImpl?.(page)?.delegate?._mainFrameSession?._client;
-  if (!session) throw new Error("this playwright-core keeps its session elsewhere: look for _mainFrameSession in it");
-  await session.send("Network.disable");
+  const sessions = () => page._connection.toImpl?.(page)?.delegate?._networkManager?._sessions;
+  if (!sessions()?.size) throw new Error("this playwright-core keeps its sessions elsewhere: look for CRNetworkManager in it");
+  const leave = () => Promise.all([...sessions().keys()].map((session) => session.send("Network.disable")));
+  page.on("worker", leave);
+  await leave();
 }
 
 /** A page of another origin with nothing on it. */

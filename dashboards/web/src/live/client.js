@@ -1,6 +1,10 @@
 // The page's client. Its socket is opened before anything else of the page is made, so that the server answers meanwhile.
 import { connect } from "../../client/index.js";
+import { socketsIn } from "../../client/worker.js";
+
+/** The page's thread is for what is seen: messages reach it together, by way of a worker. */
+const options = globalThis.Worker ? { WebSocket: socketsIn(new Worker(new URL("client/worker_side.js", location.href))) } : {};
 
 // By the page's own address: this module's has the version in it.
-export const client = connect(new URL("ws", location.href));
+export const client = connect(new URL("ws", location.href), options);
 await null; // the client connects once whoever made it gives way

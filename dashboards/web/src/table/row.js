@@ -247,7 +247,7 @@ export class Row {
   #set(name, text) {
     if (this.#shown[name] === text) return;
     this.#shown[name] = text;
-    this.#cells[name].textContent = text;
+    write(this.#cells[name], text);
   }
 
   #setDetails(all, main) {
@@ -274,8 +274,8 @@ export class Row {
         field.append(document.createElement("i"), " ", document.createElement("span"));
         cell.append(field);
       }
-      if (field.firstChild.textContent !== name) field.firstChild.textContent = name;
-      if (field.lastChild.textContent !== text) field.lastChild.textContent = text;
+      if (field.firstChild.textContent !== name) write(field.firstChild, name);
+      if (field.lastChild.textContent !== text) write(field.lastChild, text);
     });
   }
 
@@ -298,6 +298,12 @@ export class Row {
       { duration: FLASH_MS, easing: `steps(${FLASH_STEPS})`, id: direction },
     );
   }
+}
+
+/** Another text node would cost a look at the styles of all that is beside it. */
+function write(element, text) {
+  if (element.firstChild) element.firstChild.data = text;
+  else element.textContent = text;
 }
 
 function button(name, label) {
