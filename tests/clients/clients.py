@@ -15,11 +15,11 @@ from daemon import GUARD, Daemon, is_tick, run, until
 
 class Compression(unittest.TestCase):
     def test_ticks_commands_and_large_answers_are_read(self):
-        async def test(daemon):
+        async def test(daemon, keeps):
             async with daemon.ws("/ws?topics=sim.**", compression="deflate") as ws:
                 (extension,) = ws.protocol.extensions
                 self.assertEqual(extension.name, "permessage-deflate")
-                self.assertTrue(extension.remote_no_context_takeover)
+                self.assertEqual(extension.remote_no_context_takeover, not keeps)
                 self.assertTrue(extension.local_no_context_takeover)
                 await until(ws, is_tick)
                 await ws.send(json.dumps({"event": "topics", "data": {"id": "t" * 30, "match": "sim.**"}}))
@@ -30,8 +30,9 @@ class Compression(unittest.TestCase):
                 _, values = await until(ws, lambda message: message["event"] == "values")
                 self.assertEqual(len(values["data"]["values"]), len(names))
 
-        with Daemon("compression = true") as daemon:
-            run(test(daemon))
+        for how, keeps in [("true", True), ("{ shared = false }", False)]:
+            with Daemon(f"compression = {how}") as daemon:
+                run(test(daemon, keeps))
 
     def test_every_window_is_honoured_or_declined(self):
         from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory

@@ -10,6 +10,7 @@ import re
 import ssl
 import subprocess
 import tempfile
+import urllib.request
 
 import websockets
 
@@ -76,6 +77,14 @@ class Daemon:
 
     def curl(self, path, *options):
         return subprocess.run(self.curl_command(path, *options), capture_output=True, check=False)
+
+    def metrics(self):
+        """What Prometheus would read."""
+        while not hasattr(self, "admin"):
+            if found := re.search(r"admin on http://([^/]+)/", self.process.stdout.readline()):
+                self.admin = found[1]
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://{self.admin}/metrics", timeout=GUARD) as answer:
+            return answer.read().decode()
 
     def disconnect(self, *whom):
         """`tickerd disconnect`, as the operator says it."""

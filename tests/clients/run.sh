@@ -16,5 +16,5 @@ export TICKERD_BIN=${TICKERD_BIN:-$target/debug/tickerd}
 cd "$here"
 if [[ $# -gt 0 ]]; then exec "$venv_python" -m unittest "$@"; fi
 # They wait for most of their time, so two run at once, the longest first. What one said is shown when it has ended.
-printf '%s\n' python_client clients together access examples signed operator_guide bars python_parts |
+printf '%s\n' python_client shared clients together access examples signed operator_guide bars python_parts |
   xargs -P 2 -I MODULE bash -c 'if said=$("$0" -m unittest MODULE 2>&1); then code=0; else code=1; fi; printf "%s:\n%s\n" MODULE "$said"; exit "$code"' "$venv_python"

@@ -6,6 +6,7 @@ use tickerd_tests::raw::{Frame, Raw, opcode};
 use tickerd_tests::{Builder, Daemon, Event, Script, daemon, json};
 
 const BOTH: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const ONE: &str = "permessage-deflate; client_no_context_takeover";
 
 fn compressing(script: &Script) -> Builder {
     daemon().feed(script.feed()).server("compression = true")
@@ -64,14 +65,16 @@ async fn each_window_reads_the_same_ticks() {
     let daemon = compressing(&script).run().await;
     let mut plain = daemon.client("/ws?topics=s.a").await;
     plain.until("subscribed").await;
-    let offers =
-        ["permessage-deflate", "permessage-deflate; server_max_window_bits=9; client_max_window_bits"];
     let mut clients = Vec::new();
-    for (offer, answer) in
-        offers.into_iter().zip([BOTH.to_owned(), format!("{BOTH}; server_max_window_bits=9")])
-    {
-        let (agreed, mut raw) = offering(&daemon, "/ws?topics=s.a", offer).await;
-        assert_eq!(agreed, Some(answer));
+    for (parameters, keeps, answer) in [
+        ("server_no_context_takeover", false, ""),
+        ("server_no_context_takeover; server_max_window_bits=9", false, "; server_max_window_bits=9"),
+        ("client_max_window_bits", true, "; server_max_window_bits=13"),
+        ("server_max_window_bits=9; client_max_window_bits", true, "; server_max_window_bits=9"),
+    ] {
+        let offer = format!("permessage-deflate; {parameters}");
+        let (agreed, mut raw) = offering(&daemon, "/ws?topics=s.a", &offer).await;
+        assert_eq!(agreed, Some(format!("{}{answer}", if keeps { ONE } else { BOTH })));
         until(&mut raw, "subscribed").await;
         clients.push(raw);
     }

@@ -79,6 +79,7 @@ mod room_history;
 mod rooms;
 mod rows;
 mod secrets;
+mod shared_context;
 mod shutdown;
 mod signed;
 mod sim;

@@ -139,7 +139,8 @@ pub fn compare(
     Ok(())
 }
 
-fn of_daemon(id: Id, load: &Load, terms: Terms, options: &Options) -> Result<Cost, Error> {
+/// What the daemon spends.
+pub fn of_daemon(id: Id, load: &Load, terms: Terms, options: &Options) -> Result<Cost, Error> {
     let feed = Feed { topics: load.topics, interval: load.interval };
     let tls = terms.link == Link::Tls;
     let setup = Setup {
@@ -209,6 +210,25 @@ pub fn start_floor(load: &Load, bytes: usize, link: Link) -> Result<RunningFloor
     let mut server = Server::start("floor", &own, &arguments)?;
     let address: SocketAddr = server.announced("listening on ")?;
     Ok(RunningFloor { server, address, _folder: folder })
+}
+
+/// What a server spends that compresses the same for each client in a context of its own.
+pub fn of_contexts(load: &Load, options: &Options) -> Result<Cost, Error> {
+    let own = env::current_exe().map_err(Error::io("finding this program"))?;
+    let arguments = [
+        ("--clients", load.clients),
+        ("--frames", load.topics),
+        ("--bytes", 0),
+        ("--interval-ms", load.interval.as_millis() as usize),
+    ];
+    let arguments = arguments.iter().flat_map(|(name, value)| [(*name).into(), value.to_string().into()]);
+    let arguments: Vec<OsString> =
+        ["floor".into(), "--contexts".into()].into_iter().chain(arguments).collect();
+    let mut server = Server::start("contexts", &own, &arguments)?;
+    let address: SocketAddr = server.announced("listening on ")?;
+    let mut swarm = Swarm::new(address, Until::Upgraded)?.speaking(Dialect::Shared);
+    swarm.join(load.clients, Habit::Reads, |_| String::new())?;
+    window::measure(&[server.pid()], &mut swarm, load.interval, options, |_| Ok(None))
 }
 
 /// Clients that exchange one of their topics for another, at a steady rate.

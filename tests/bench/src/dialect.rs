@@ -8,8 +8,10 @@ pub enum Dialect {
     /// JSON in text frames.
     #[default]
     Json,
-    /// The same, compressed.
+    /// The same, each message compressed by itself.
     Deflate,
+    /// The same, compressed in a context that clients share.
+    Shared,
     /// MessagePack in binary frames.
     Msgpack,
     /// An event stream over HTTP.
@@ -22,7 +24,10 @@ impl Dialect {
         let extra = match self {
             Dialect::Events => return format!("GET /v1/sse{query} HTTP/1.1\r\nHost: {server}\r\n\r\n"),
             Dialect::Json => "",
-            Dialect::Deflate => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+            Dialect::Deflate => {
+                "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"
+            }
+            Dialect::Shared => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
             Dialect::Msgpack => "Sec-WebSocket-Protocol: tickerd.v1.msgpack\r\n",
         };
         format!(
@@ -36,7 +41,12 @@ impl Dialect {
         let has = |name: &[u8]| head.to_ascii_lowercase().windows(name.len()).any(|at| at == name);
         match self {
             Dialect::Json => head.starts_with(b"HTTP/1.1 101 "),
-            Dialect::Deflate => head.starts_with(b"HTTP/1.1 101 ") && has(b"permessage-deflate;"),
+            Dialect::Deflate => {
+                head.starts_with(b"HTTP/1.1 101 ") && has(b"permessage-deflate; server_no_context_takeover")
+            }
+            Dialect::Shared => {
+                head.starts_with(b"HTTP/1.1 101 ") && has(b"permessage-deflate; client_no_context_takeover")
+            }
             Dialect::Msgpack => head.starts_with(b"HTTP/1.1 101 ") && has(b"tickerd.v1.msgpack"),
             Dialect::Events => head.get(8..).is_some_and(|rest| rest.starts_with(b" 200 ")),
         }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{error::Error, options::Feed, wall};
+use crate::{daemon::FEED, error::Error, options::Feed, wall};
 
 /// Rounds of more topics than this are spread over half an interval, as a real feed's would be.
 const BURST_TOPICS: usize = 500;
@@ -69,15 +69,27 @@ fn flood(topics: usize) -> io::Result<()> {
 
 /// One sample; its envelope comes to about 170 bytes. Every round has another price.
 fn line(lines: &mut String, topic: usize, round: u64) {
+    // Writing to a String cannot fail.
+    let _ =
+        writeln!(lines, "{{\"topic\":\"T{topic}\",\"event\":\"quote\",\"data\":{}}}", value(topic, round));
+}
+
+/// The same sample as the daemon would send it.
+pub fn envelope(topic: usize, round: u64) -> String {
+    let (seq, ts, value) = (round + 1, wall::now().as_millis(), value(topic, round));
+    format!(
+        r#"{{"event":"quote","data":{{"topic":"{FEED}.T{topic}","seq":{seq},"ts":{ts},"value":{value}}}}}"#
+    )
+}
+
+fn value(topic: usize, round: u64) -> String {
     let price = (topic as u64 * 37 + round) % 90_000 + 10_000;
     let (whole, cents) = (price / 100, price % 100);
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        lines,
-        "{{\"topic\":\"T{topic}\",\"event\":\"quote\",\"data\":{{\"price\":\"{whole}.{cents:02}\",\"bid\":\"{whole}.00\",\
-         \"ask\":\"{whole}.99\",\"volume\":{},\"change\":\"-0.42\"}}}}",
+    format!(
+        "{{\"price\":\"{whole}.{cents:02}\",\"bid\":\"{whole}.00\",\"ask\":\"{whole}.99\",\"volume\":{},\
+         \"change\":\"-0.42\"}}",
         1_000_000 + round % 1_000_000
-    );
+    )
 }
 
 #[cfg(test)]

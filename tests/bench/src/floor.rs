@@ -16,6 +16,7 @@ use std::{
 use rustls::ServerConfig;
 
 use crate::{
+    contexts,
     error::Error,
     options::Floor,
     sealed::{self, Sealed},
@@ -24,7 +25,8 @@ use crate::{
 
 /// The client checks the status alone.
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n\r\n";
 
 /// Accepts its clients, then writes until it is killed or a client leaves.
 pub fn run(floor: &Floor) -> Result<ExitCode, Error> {
@@ -40,9 +42,13 @@ fn serve(listener: &TcpListener, floor: &Floor) -> io::Result<()> {
     while sockets.len() < floor.clients {
         sockets.push(accept(listener, settings.as_ref())?);
     }
+    let interval = Duration::from_millis(floor.interval_ms.max(1));
+    if floor.contexts {
+        let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
+        return contexts::serve(sockets, floor.frames, interval);
+    }
     let mut scratch = Vec::new();
     let buffer = ready_buffer(floor.frames, floor.bytes);
-    let interval = Duration::from_millis(floor.interval_ms.max(1));
     let mut beat = Instant::now() + wall::until(wall::now(), interval, 0.0);
     loop {
         thread::sleep(beat.saturating_duration_since(Instant::now()));

@@ -3,6 +3,7 @@
 mod arrival;
 mod bars;
 mod broadcast;
+mod contexts;
 mod cpu;
 mod daemon;
 mod dialect;

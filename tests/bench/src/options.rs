@@ -13,7 +13,7 @@ pub struct Options {
     #[command(subcommand)]
     pub part: Option<Part>,
 
-    /// Scenarios to run, of a to v; all when not given.
+    /// Scenarios to run, of a to y; all when not given.
     #[arg(long, value_delimiter = ',')]
     scenario: Vec<Id>,
 
@@ -65,6 +65,9 @@ pub struct Floor {
     pub bytes: usize,
     #[arg(long)]
     pub interval_ms: u64,
+    /// Quotes that change, compressed for each client in a context of its own, in place of the ready buffer.
+    #[arg(long)]
+    pub contexts: bool,
     /// The folder of its certificate; it speaks TLS if there is one.
     #[arg(long)]
     pub tls: Option<PathBuf>,

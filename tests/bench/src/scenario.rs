@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use crate::{
     arrival, bars,
     broadcast::{self, Link, Load, Terms},
+    contexts,
     dialect::Dialect,
     error::Error,
     idle, intake, neighbour,
@@ -44,10 +45,13 @@ pub enum Id {
     T,
     U,
     V,
+    W,
+    X,
+    Y,
 }
 
 impl Id {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::A,
         Self::B,
         Self::C,
@@ -70,6 +74,9 @@ impl Id {
         Self::T,
         Self::U,
         Self::V,
+        Self::W,
+        Self::X,
+        Self::Y,
     ];
 
     pub fn letter(self) -> char {
@@ -96,6 +103,9 @@ impl Id {
             Self::T => 't',
             Self::U => 'u',
             Self::V => 'v',
+            Self::W => 'w',
+            Self::X => 'x',
+            Self::Y => 'y',
         }
     }
 }
@@ -194,6 +204,21 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
             let one = load(size(2_000, 40), 1, None, ms(50), 0, None);
             let many = load(size(500, 10), 100, None, ms(100), 0, Some(NOISE));
             arrival::run(id, &one, &many, options, report)
+        }
+        // As a and b, in contexts that clients share, against plain.
+        Id::W => {
+            let load = load(size(2_000, 40), 1, None, ms(50), 0, Some(1.15));
+            contexts::run(id, &load, false, options, report)
+        }
+        Id::X => {
+            let load = load(size(500, 20), 100, None, ms(100), 0, Some(1.15));
+            contexts::run(id, &load, true, options, report)
+        }
+        // 1,000 clients that may share contexts and ask for different things, against each message compressed by itself.
+        Id::Y => {
+            let load = load(size(1_000, 20), 100, Some(20), ms(100), 0, Some(NOISE));
+            let terms = |dialect| Terms { dialect, ..Terms::default() };
+            broadcast::compare(id, &load, [terms(Dialect::Shared), terms(Dialect::Deflate)], options, report)
         }
     }
 }

@@ -153,9 +153,9 @@ static MORE: [Key; 31] = [
 ];
 
 /// Tables, and keys that are compared with what they stand in.
-static PARTS: [Key; 64] = parts();
+static PARTS: [Key; 68] = parts();
 
-const fn parts() -> [Key; 64] {
+const fn parts() -> [Key; 68] {
     use Class::{Listener, Live, Restart, Source};
     [
         part("auth.certificate.groups", Live),
@@ -197,7 +197,11 @@ const fn parts() -> [Key; 64] {
         part("feed", Source),
         part("history", Restart),
         part("server", Restart),
+        part("server.compression.contexts", Restart),
+        part("server.compression.every", Restart),
         part("server.compression.level", Restart),
+        part("server.compression.members", Restart),
+        part("server.compression.shared", Restart),
         part("server.compression.threshold", Restart),
         part("server.compression.window_bits", Restart),
         part("server.echo_limits", Live),

@@ -67,7 +67,7 @@ hosts = ["Ticks.Example.", "192.0.2.7", "2001:db8::7"]
 page = "page"
 trusted = ["unix", "10.0.0.0/8", "2001:db8::1"]
 insecure_public = true
-compression = { level = 9, window_bits = 10, threshold = "0B" }
+compression = { level = 9, window_bits = 10, threshold = "0B", members = 2, contexts = 3, every = "4s" }
 echo = true
 heartbeat = "1m"
 ping = "5s"
@@ -195,7 +195,16 @@ age = "1h"
         }),
         dev: false,
         insecure_public: true,
-        compression: Some(tickerd_model::wire::deflate::Settings { level: 9, window_bits: 10, threshold: 0 }),
+        compression: Some(tickerd_model::wire::deflate::Settings {
+            level: 9,
+            window_bits: 10,
+            threshold: 0,
+            shared: Some(tickerd_model::wire::deflate::Sharing {
+                members: 2,
+                contexts: 3,
+                every: Duration::from_secs(4),
+            }),
+        }),
         echo: Some(EchoLimits { message: 1_000_000, fragments: 7 }),
         heartbeat: Duration::from_secs(60),
         ping: Duration::from_secs(5),
@@ -349,7 +358,11 @@ fn known_keys_are_those_of_the_design() {
         "server.page",
         "server.echo_limits.fragments",
         "server.limits.handshake",
+        "server.compression.contexts",
+        "server.compression.every",
         "server.compression.level",
+        "server.compression.members",
+        "server.compression.shared",
         "history.bytes",
         "history.path",
         "bars.keep",
@@ -362,6 +375,6 @@ fn known_keys_are_those_of_the_design() {
     }
     let (top, auth) = (7, 8 + 8 + 11 + 3 + 7);
     let cluster = 12 + 6;
-    let server = 19 + 5 + 3 + 2 + 15 + 6 + 4 + 8;
+    let server = 19 + 5 + 7 + 2 + 15 + 6 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + cluster + 4 + 2 + 16 + 3 + 4 + 2, "{keys:#?}");
 }

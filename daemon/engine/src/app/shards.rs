@@ -8,6 +8,7 @@ use crate::fanout;
 use crate::server::Ways;
 use tickerd_config::Config;
 use tickerd_model::wire::decoder::Limits;
+use tickerd_model::wire::deflate;
 
 /// Frames of one client message; a command fits one, and a library that splits it splits it into few.
 const FRAGMENTS_MAX: u32 = 128;
@@ -37,7 +38,8 @@ pub fn settings(
         server: concat!("tickerd/", env!("CARGO_PKG_VERSION")).to_owned(),
         epoch: epoch.into(),
         node: config.cluster.as_ref().map(|cluster| cluster.node.as_str().into()),
-        deflate: server.compression.unwrap_or_default(),
+        // Without it nobody shares anything, and nobody looks for who might.
+        deflate: server.compression.unwrap_or(deflate::Settings { shared: None, ..Default::default() }),
         limits,
         echo_limits,
         topics_max: server.limits.topics,

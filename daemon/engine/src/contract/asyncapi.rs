@@ -21,7 +21,8 @@ const ABOUT: &str = "One WebSocket per client. Every message, both ways, is one 
 
 /// Of the WebSocket's own compression, for which AsyncAPI has no word.
 const DEFLATE: &str = "RFC 7692, where the client offers it and the server is configured with compression: without context \
-                       takeover on either side, in a window of 9 to 15 bits; short messages go plain.";
+                       takeover by the client, and by the server too where the client or the operator asks for that, in a window \
+                       of 9 to 15 bits; any message may come plain.";
 
 /// The whole document.
 pub fn document(facts: &Facts, configured: &[&FeedFacts], feeds: &BTreeMap<&str, &Spoken>) -> Value {

@@ -1,11 +1,13 @@
 //! What the fan-out counts. Shards count for themselves and add here once a beat, so no atomic is touched per message.
 
 pub mod clients;
+pub mod compression;
 pub mod feeds;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use self::clients::{Clients, Subscriptions};
+use self::compression::{Compression, Tally};
 use self::feeds::Feeds;
 use tickerd_model::wire::close;
 
@@ -15,6 +17,10 @@ pub struct Counts {
     pub frames: u64,
     pub bytes: u64,
     pub skipped: u64,
+    /// Of beats, in streams that clients share.
+    pub shared: Tally,
+    /// Of beats, to the others with which compression was agreed on.
+    pub alone: Tally,
 }
 
 impl Counts {
@@ -23,6 +29,7 @@ impl Counts {
         metrics.frames_sent.inc_by(std::mem::take(&mut self.frames));
         metrics.sent_bytes.inc_by(std::mem::take(&mut self.bytes));
         metrics.ticks_skipped.inc_by(std::mem::take(&mut self.skipped));
+        metrics.compression.add(std::mem::take(&mut self.shared), std::mem::take(&mut self.alone));
     }
 }
 
@@ -35,6 +42,7 @@ pub struct Metrics {
     pub clients: Clients,
     pub subscriptions: Subscriptions,
     pub feeds: Feeds,
+    pub compression: Compression,
     pub connections_lagging: IntGauge,
     pub cohorts: IntGauge,
     pub ticks_skipped: IntCounter,
@@ -91,6 +99,7 @@ impl Metrics {
             clients: Clients::new(registry)?,
             subscriptions: Subscriptions::new(registry)?,
             feeds: Feeds::new(registry)?,
+            compression: Compression::new(registry)?,
             frames_sent: counter(registry, "tickerd_frames_sent_total", "Data frames written to clients.")?,
             sent_bytes: counter(registry, "tickerd_sent_bytes_total", "Bytes written to clients.")?,
             connections: gauge(

@@ -23,6 +23,7 @@
 //! - *Tier*: how often a topic is had: at its feed's own beat, at a slower rate, or every tick.
 //! - *Cohort*: the connections that asked for the same in the same encoding. What it gets is joined once for all of them.
 //! - *Wire* and *tap*: the two ends of "this cohort gets this topic at this tier". The cohort keeps the wire, the slot the tap.
+//! - *Stream*: what a cohort gets, compressed in one context for all members who are *in step* with it.
 //! - *Walk*: a beat's way through the cohorts and their members.
 //! - *Push*, *pos*: each frame that was due counts as one push; its number on the shard's count is its `pos`.
 //! - *Phase*: how far a connection is: arriving, open, asking, mute, closing.

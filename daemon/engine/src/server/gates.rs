@@ -22,6 +22,7 @@ use super::rest::page::Page;
 use super::routes::{self, Routes};
 use super::tls::Tls;
 use super::upgrade::credentials::Ways;
+use super::upgrade::extensions::Terms;
 use crate::exchange::access::Judge;
 use crate::exchange::enquiry::Asker;
 use crate::exchange::limit::Tally;
@@ -132,7 +133,9 @@ fn gate(
         echo: config.echo.is_some(),
         page,
         ways,
-        deflate: config.compression.map(|how| how.window_bits),
+        deflate: config
+            .compression
+            .map(|how| Terms { window_bits: how.window_bits, is_shared: how.shared.is_some() }),
         tally: parts.tally.clone(),
     };
     Gate {

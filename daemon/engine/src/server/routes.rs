@@ -34,6 +34,7 @@ use super::rest::problem::problem;
 use super::rest::reply;
 use super::rest::spot::{BARS, VALUES};
 use super::upgrade::credentials::Ways;
+use super::upgrade::extensions;
 use super::upgrade::handshake::{self, Refusal};
 use super::upgrade::origin::Origins;
 use crate::listen::hosts::Hosts;
@@ -70,8 +71,8 @@ pub struct Settings {
     pub dev: bool,
     pub echo: bool,
     pub page: page::Page,
-    /// permessage-deflate's window in bits, if it is to be had.
-    pub deflate: Option<u8>,
+    /// On which terms permessage-deflate is to be had, if it is.
+    pub deflate: Option<extensions::Terms>,
     /// How tokens may come.
     pub ways: Ways,
     pub tally: Arc<Tally>,

@@ -20,7 +20,7 @@ use super::answer::Answer;
 use super::metrics::Outcome;
 use super::rest::reply::Reply;
 use super::routes::Routes;
-use super::upgrade::extensions::{self, Agreed};
+use super::upgrade::extensions::{self, Agreed, Keeps, Terms};
 use super::upgrade::handshake::{self, Refusal};
 
 impl Routes {
@@ -58,12 +58,20 @@ impl Routes {
             Some(SUBPROTOCOL_MSGPACK) => Encoding::Msgpack,
             _ => Encoding::Json,
         };
-        let agreed = self.settings.deflate.and_then(|bits| extensions::negotiate(request.headers(), bits));
-        if let Some(Agreed { window, answer }) = agreed
+        // What comes back from /echo is nobody else's.
+        let terms = self.settings.deflate.map(|terms| match kind {
+            Kind::Echo => Terms { is_shared: false, ..terms },
+            Kind::Ticker { .. } => terms,
+        });
+        let agreed = terms.and_then(|terms| extensions::negotiate(request.headers(), terms));
+        if let Some(Agreed { keeps, answer }) = agreed
             && let Ok(value) = HeaderValue::try_from(answer)
         {
             response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
-            encoding = encoding.deflated(window);
+            encoding = match keeps {
+                Keeps::Nothing(window) => encoding.deflated(window),
+                Keeps::Window(bits) => encoding.shared(bits),
+            };
         }
         if let Some(protocol) = protocol {
             let value = HeaderValue::from_static(protocol);

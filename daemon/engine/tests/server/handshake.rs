@@ -55,27 +55,26 @@ fn a_handshake_is_answered_and_its_socket_handed_over() {
 #[test]
 fn compression_is_agreed_on_when_the_server_has_it_and_the_client_offers_it() {
     let offer = "permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits";
-    for (deflate, offered, agreed) in [
-        (None, Some(offer), None),
-        (Some(15), None, None),
-        (Some(15), Some("permessage-deflate; server_max_window_bits=8"), None),
-        (
-            Some(15),
-            Some(offer),
-            Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover"),
-        ),
+    let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    let one = "permessage-deflate; client_no_context_takeover";
+    let alone = deflate::Settings { window_bits: 15, shared: None, ..Default::default() };
+    let shared = deflate::Settings { window_bits: 15, ..Default::default() };
+    let asked_not_to = "permessage-deflate; server_no_context_takeover";
+    for (deflate, offered, agreed, encoding) in [
+        (None, Some(offer), None, Encoding::Json),
+        (Some(shared), None, None, Encoding::Json),
+        (Some(shared), Some("permessage-deflate; server_max_window_bits=8"), None, Encoding::Json),
+        (Some(alone), Some(offer), Some(both), Encoding::JsonDeflated),
+        (Some(shared), Some(asked_not_to), Some(both), Encoding::JsonDeflated),
+        (Some(shared), Some(offer), Some(one), Encoding::JsonShared(15)),
     ] {
-        let server = serve(|settings| {
-            settings.compression =
-                deflate.map(|window_bits| deflate::Settings { window_bits, ..Default::default() })
-        });
+        let server = serve(|settings| settings.compression = deflate);
         let mut request = handshake();
         if let Some(offered) = offered {
             request = request.with("Sec-WebSocket-Extensions", offered);
         }
         let reply = server.ask(request.bytes());
         assert_eq!((reply.status(), reply.header("sec-websocket-extensions")), (101, agreed), "{offered:?}");
-        let encoding = if agreed.is_some() { Encoding::JsonDeflated } else { Encoding::Json };
         assert_eq!(server.arrival().encoding, encoding);
     }
 }

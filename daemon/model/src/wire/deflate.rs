@@ -1,17 +1,18 @@
 //! permessage-deflate's payloads (RFC 7692 7.2), both ways.
 //!
-//! Neither direction keeps anything between two messages. What the server sends is negotiated with
-//! `server_no_context_takeover`, so one compressed message serves all connections. What clients send is negotiated
-//! with `client_no_context_takeover`, so one inflater per shard serves all, and an idle connection costs nothing.
+//! Nothing here keeps anything between two messages. A message that is compressed alone serves all connections. What
+//! clients send is negotiated with `client_no_context_takeover`, so one inflater per shard serves all, and an idle
+//! connection costs nothing. What keeps a window is in [`super::shared`].
 
 use std::fmt;
+use std::time::Duration;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::wire::close::CloseCode;
 
 /// The end of each message, which is cut off before it is sent (RFC 7692 7.2.1): the length of an empty stored block.
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// [`TAIL`] and an empty last block. A message whose own last block is complete ends exactly with it.
 const TAIL_AND_END: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 /// How many bytes of its buffer an inflater keeps after a longer message.
@@ -29,13 +30,33 @@ pub struct Settings {
     pub level: u8,
     /// How far back a repetition may be, in bytes, as a power of two: 9 to 15.
     pub window_bits: u8,
-    /// Messages with fewer bytes than this are sent uncompressed.
+    /// Messages with fewer bytes than this are sent uncompressed, unless they are part of a shared stream.
     pub threshold: usize,
+    /// How clients share a context; `None`: each message is compressed alone.
+    pub shared: Option<Sharing>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { level: 6, window_bits: WINDOW_BITS_MAX, threshold: 128 }
+        // A context costs each client its window.
+        Settings { level: 6, window_bits: 13, threshold: 128, shared: Some(Sharing::default()) }
+    }
+}
+
+/// Which clients share a context, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    /// Fewer clients that get the same have no context.
+    pub members: usize,
+    /// Most contexts of one shard.
+    pub contexts: usize,
+    /// How often a context starts anew, so that others can join it.
+    pub every: Duration,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Sharing { members: 8, contexts: 64, every: Duration::from_secs(5) }
     }
 }
 
@@ -61,9 +82,7 @@ impl Deflater {
 
     /// The compressed payload, even if it is longer than `text`.
     pub fn deflate_anyway(&mut self, text: &[u8]) -> Option<&[u8]> {
-        // zlib's own bound for any level and window, and room for the flush.
-        let len = text.len();
-        self.run(text, len + len.div_ceil(8) + len.div_ceil(64) + 32)
+        self.run(text, bound(text.len()))
     }
 
     fn run(&mut self, text: &[u8], room: usize) -> Option<&[u8]> {
@@ -75,6 +94,11 @@ impl Deflater {
         let is_whole = self.state.total_in() == text.len() as u64;
         self.out.strip_suffix(&TAIL).filter(|_| is_whole)
     }
+}
+
+/// zlib's own bound for any level and window, and room for the flush.
+pub(super) fn bound(len: usize) -> usize {
+    len + len.div_ceil(8) + len.div_ceil(64) + 32
 }
 
 impl fmt::Debug for Deflater {

@@ -25,12 +25,17 @@ pub enum Encoding {
     JsonDeflated,
     /// The same, compressed in the smallest window, for those whose own is smaller than the configured one.
     JsonNarrow,
+    /// JSON for who keeps a window of so many bits between messages. What is not of a shared stream comes as it is, or, to
+    /// who is in no step with one, as [`Encoding::alone`] has it.
+    JsonShared(u8),
     /// A WebSocket binary frame of the message in MessagePack.
     Msgpack,
     /// The same, compressed in the configured window.
     MsgpackDeflated,
     /// The same, compressed in the smallest window.
     MsgpackNarrow,
+    /// MessagePack for who keeps a window of so many bits between messages.
+    MsgpackShared(u8),
     /// A server-sent event whose data is the JSON text, and whose id for ticks is `epoch-n`; among several nodes `epoch-ts`.
     Sse,
 }
@@ -45,8 +50,21 @@ pub enum Window {
 }
 
 impl Encoding {
-    /// The number of encodings.
+    /// The number of encodings whose bytes differ.
     pub const COUNT: usize = 7;
+
+    /// Its place among those.
+    pub fn place(self) -> usize {
+        match self {
+            Encoding::Json | Encoding::JsonShared(_) => 0,
+            Encoding::JsonDeflated => 1,
+            Encoding::JsonNarrow => 2,
+            Encoding::Msgpack | Encoding::MsgpackShared(_) => 3,
+            Encoding::MsgpackDeflated => 4,
+            Encoding::MsgpackNarrow => 5,
+            Encoding::Sse => 6,
+        }
+    }
 
     /// The same encoding with compressed messages. Server-sent events have none and stay as they are.
     pub fn deflated(self, window: Window) -> Encoding {
@@ -59,25 +77,61 @@ impl Encoding {
         }
     }
 
-    /// The window in which the server compresses its messages; the client may then compress its own too. `None`: no
-    /// compression.
+    /// The same encoding for who keeps a window of so many bits between messages.
+    pub fn shared(self, bits: u8) -> Encoding {
+        match self {
+            Encoding::Json => Encoding::JsonShared(bits),
+            Encoding::Msgpack => Encoding::MsgpackShared(bits),
+            other => other,
+        }
+    }
+
+    /// The window that its client keeps between messages, in bits; `None` if it keeps none.
+    pub fn kept_bits(self) -> Option<u8> {
+        match self {
+            Encoding::JsonShared(bits) | Encoding::MsgpackShared(bits) => Some(bits),
+            _ => None,
+        }
+    }
+
+    /// How one is spoken to that keeps a window and is in step with no stream: each message is compressed by itself. Other
+    /// encodings stay as they are.
+    pub fn alone(self, settings: &Settings) -> Encoding {
+        let window = |bits| if bits >= settings.window_bits { Window::Wide } else { Window::Narrow };
+        match self {
+            Encoding::JsonShared(bits) => Encoding::Json.deflated(window(bits)),
+            Encoding::MsgpackShared(bits) => Encoding::Msgpack.deflated(window(bits)),
+            other => other,
+        }
+    }
+
+    /// Whether compression was agreed on, so that its client may compress its messages.
+    pub fn is_compressed(self) -> bool {
+        self.deflate().is_some() || self.kept_bits().is_some()
+    }
+
+    /// The window in which each message is compressed by itself. `None`: none is.
     pub fn deflate(self) -> Option<Window> {
         match self {
             Encoding::JsonDeflated | Encoding::MsgpackDeflated => Some(Window::Wide),
             Encoding::JsonNarrow | Encoding::MsgpackNarrow => Some(Window::Narrow),
             Encoding::Json | Encoding::Msgpack | Encoding::Sse => None,
+            Encoding::JsonShared(_) | Encoding::MsgpackShared(_) => None,
         }
     }
 
     /// Whether its messages are MessagePack in binary frames.
     pub fn is_msgpack(self) -> bool {
-        matches!(self, Encoding::Msgpack | Encoding::MsgpackDeflated | Encoding::MsgpackNarrow)
+        use Encoding::{Msgpack, MsgpackDeflated, MsgpackNarrow, MsgpackShared};
+        matches!(self, Msgpack | MsgpackDeflated | MsgpackNarrow | MsgpackShared(_))
     }
 
     /// The encoding, this one or another, that gives the same bytes for a message whose JSON text has `text` bytes
     /// and that most connections use. So more connections share the bytes.
     pub fn settle(self, text: usize, settings: &Settings) -> Encoding {
         match self {
+            Encoding::JsonShared(_) => Encoding::Json,
+            Encoding::MsgpackShared(_) => Encoding::Msgpack,
             Encoding::JsonDeflated | Encoding::JsonNarrow if text < settings.threshold => Encoding::Json,
             // No byte of the message is further back than the smallest window.
             Encoding::JsonNarrow if text <= 1 << WINDOW_BITS_MIN => Encoding::JsonDeflated,
@@ -134,10 +188,13 @@ impl Encoder {
     pub fn write(&self, encoding: Encoding, text: &[u8], mark: Mark, out: &mut Vec<u8>) {
         self.built.set(self.built.get() + 1);
         match encoding {
-            Encoding::Json | Encoding::JsonDeflated | Encoding::JsonNarrow => {
+            Encoding::Json | Encoding::JsonDeflated | Encoding::JsonNarrow | Encoding::JsonShared(_) => {
                 self.write_frame(Opcode::Text, text, encoding.deflate(), out);
             }
-            Encoding::Msgpack | Encoding::MsgpackDeflated | Encoding::MsgpackNarrow => {
+            Encoding::Msgpack
+            | Encoding::MsgpackDeflated
+            | Encoding::MsgpackNarrow
+            | Encoding::MsgpackShared(_) => {
                 let mut binary = Vec::with_capacity(text.len());
                 msgpack::write(text, &mut binary);
                 self.write_frame(Opcode::Binary, &binary, encoding.deflate(), out);

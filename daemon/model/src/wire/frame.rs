@@ -69,6 +69,18 @@ impl Frame {
         self.message().bytes(encoding, encoder)
     }
 
+    /// Whether a client said it.
+    pub fn is_published(&self) -> bool {
+        self.tick.from.is_some()
+    }
+
+    /// The same as one gets it that is in step with no shared stream. What a client said is never compressed for who keeps a
+    /// window: the length of a guess would tell whether it is a repetition.
+    pub fn bytes_alone(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
+        let encoding = if self.is_published() { encoding } else { encoding.alone(encoder.settings()) };
+        self.bytes(encoding, encoder)
+    }
+
     /// The envelope alone: `{"event":…,"data":…}`.
     pub fn envelope(&self) -> &[u8] {
         self.message().text()

@@ -63,7 +63,7 @@ impl Message {
             return &self.json;
         }
         let others = self.others.get_or_init(Box::default);
-        let Some(form) = others.get(encoding as usize) else { return &[] };
+        let Some(form) = others.get(encoding.place()) else { return &[] };
         form.get_or_init(|| {
             let mut bytes = Vec::with_capacity(self.json.len() + 64);
             encoder.write(encoding, &self.quoted(encoding), self.mark, &mut bytes);

@@ -9,5 +9,6 @@ pub mod frame;
 pub mod json;
 pub mod message;
 pub mod msgpack;
+pub mod shared;
 pub mod signature;
 pub mod websocket;

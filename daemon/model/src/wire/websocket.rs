@@ -90,6 +90,34 @@ fn append(reserved: u8, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> us
     header_bytes(payload.len())
 }
 
+/// Of a server's frames, one behind the other: the first one's first byte, its payload, and the frames that follow. `None` if
+/// it is not whole.
+pub fn split(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (first, rest) = frames.split_first()?;
+    let (short, rest) = rest.split_first()?;
+    let (len, rest) = match short {
+        126 => rest.split_first_chunk().map(|(len, rest)| (usize::from(u16::from_be_bytes(*len)), rest))?,
+        127 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (usize::try_from(u64::from_be_bytes(*len)).ok()?, rest)
+        }
+        len => (usize::from(*len), rest),
+    };
+    let (payload, rest) = rest.split_at_checked(len)?;
+    Some((*first, payload, rest))
+}
+
+/// Whether any of these whole frames of a server is compressed; true if they are not whole.
+pub fn any_is_compressed(mut frames: &[u8]) -> bool {
+    while !frames.is_empty() {
+        match split(frames) {
+            Some((first, _, rest)) if first & COMPRESSED == 0 => frames = rest,
+            _ => return true,
+        }
+    }
+    false
+}
+
 /// Removes a client's mask from its payload, in place.
 pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     // Sixteen bytes at a time, which compilers turn into one instruction. Sixteen is a multiple of the mask's four

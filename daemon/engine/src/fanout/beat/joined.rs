@@ -4,6 +4,7 @@ use crate::fanout::connection::Connection;
 use crate::fanout::outbox::Outbox;
 use crate::fanout::outbox::item::{Item, Payload};
 use tickerd_model::wire::encoding::{Encoder, Encoding};
+use tickerd_model::wire::shared::Stream;
 
 /// Unused bytes before the first item. Many processors copy slowly to an address whose lowest 12 bits are a little above those
 /// of the source. Large memory begins on a page, and so does that into which TLS copies: this keeps the two apart.
@@ -60,8 +61,37 @@ impl Joined {
     /// Adds an item, `at` its number in the walk. Notices come first.
     pub fn push(&mut self, at: u32, item: &Item, encoding: Encoding, encoder: &Encoder) {
         self.led.extend_from_slice(item.bytes(encoding, encoder));
+        self.close_item(at, item);
+    }
+
+    /// Adds an item as a part of a stream, or as it is if that is what the stream's rules want. False if that failed: then
+    /// nothing of this may be sent.
+    pub fn push_shared(
+        &mut self,
+        at: u32,
+        item: &Item,
+        stream: &mut Stream,
+        encoding: Encoding,
+        encoder: &Encoder,
+    ) -> bool {
+        let plain = item.plain(encoding, encoder);
+        if item.is_of_clients() {
+            self.led.extend_from_slice(plain);
+        } else if !stream.add(plain, &mut self.led) {
+            return false;
+        }
+        self.close_item(at, item);
+        true
+    }
+
+    fn close_item(&mut self, at: u32, item: &Item) {
         self.ends.push((self.bytes().len(), at));
         self.notices += usize::from(matches!(item.payload, Payload::Notice(..)));
+    }
+
+    /// Where each item ends, and its number in the walk.
+    pub fn ends(&self) -> &[(usize, u32)] {
+        &self.ends
     }
 
     fn all(&self) -> Written {

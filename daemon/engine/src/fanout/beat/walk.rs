@@ -22,6 +22,7 @@ use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
 use tickerd_model::wire::encoding::Encoder;
 use tickerd_model::wire::frame::Frame;
+use tickerd_model::wire::shared::{Steps, Turn};
 use tickerd_process::clock::now_unix_ms;
 
 /// Writes between two turns of the shard's other work: about a millisecond at 4 µs each.
@@ -44,6 +45,11 @@ pub struct Walk {
     /// who was served already or is met again further down.
     members_left: usize,
     joined: Joined,
+    /// The same as a part of the cohort's stream, for those who are in step with it.
+    shared: Joined,
+    /// Who those are; none where the cohort has no stream.
+    turn: Option<Turn>,
+    steps: Steps,
     /// For those who cannot take the joined bytes.
     own: Joined,
     started: Option<Instant>,
@@ -161,25 +167,57 @@ impl Walk {
         let Some(id) = self.touched.get(self.begun) else { return false };
         self.begun += 1;
         self.joined.clear();
-        if let Some(cohort) = cohorts.get(*id).filter(|cohort| !cohort.members.is_empty()) {
-            let members = cohort.members.len() as u64;
-            // Items are in the order of their sources, so what is due of one is counted when the next begins.
-            let ((mut source, mut until), mut begun) = (self.source_at(0), (0, 0));
-            for (nth, at) in (0..).zip(&cohort.due) {
-                if *at >= until {
-                    let now = (nth, self.joined.bytes().len() as u64);
-                    count(&mut self.pushed, source, begun, now, members);
-                    ((source, until), begun) = (self.source_at(*at), now);
-                }
-                if let Some(item) = self.items.get(*at as usize) {
-                    self.joined.push(*at, item, cohort.encoding, encoder);
-                }
-            }
-            let all = (cohort.due.len() as u64, self.joined.bytes().len() as u64);
-            count(&mut self.pushed, source, begun, all, members);
+        self.shared.clear();
+        self.turn = None;
+        if let Some(cohort) = cohorts.get_mut(*id).filter(|cohort| !cohort.members.is_empty()) {
             self.members_left = cohort.members.len();
+            self.turn = self.join_shared(cohort, encoder);
+            if self.turn.is_none() {
+                self.join(cohort, encoder);
+            }
+            self.count_due(cohort.members.len() as u64);
         }
         true
+    }
+
+    /// Joins what a cohort is due as a part of its stream; none if it has no stream, or if that failed.
+    fn join_shared(&mut self, cohort: &mut Cohort, encoder: &Encoder) -> Option<Turn> {
+        let (stream, started) = (cohort.stream.as_mut()?, self.started?);
+        let turn = stream.begin(started, &mut self.steps);
+        for at in &cohort.due {
+            if let Some(item) = self.items.get(*at as usize)
+                && !self.shared.push_shared(*at, item, stream, cohort.encoding, encoder)
+            {
+                self.shared.clear();
+                return None;
+            }
+        }
+        stream.end(turn);
+        Some(turn)
+    }
+
+    /// Joins what a cohort is due for those who are in step with no stream.
+    fn join(&mut self, cohort: &Cohort, encoder: &Encoder) {
+        for at in &cohort.due {
+            if let Some(item) = self.items.get(*at as usize) {
+                self.joined.push(*at, item, cohort.encoding, encoder);
+            }
+        }
+    }
+
+    /// Counts what was joined for so many members.
+    fn count_due(&mut self, members: u64) {
+        let joined = if self.turn.is_some() { &self.shared } else { &self.joined };
+        // Items are in the order of their sources, so what is due of one is counted when the next begins.
+        let ((mut source, mut until), mut begun, mut now) = (self.source_at(0), (0, 0), (0, 0));
+        for (end, at) in joined.ends() {
+            if *at >= until {
+                count(&mut self.pushed, source, begun, now, members);
+                ((source, until), begun) = (self.source_at(*at), now);
+            }
+            now = (now.0 + 1, *end as u64);
+        }
+        count(&mut self.pushed, source, begun, now, members);
     }
 
     /// Of which source an item is, and from which item on it is another; none: a notice.
@@ -208,9 +246,22 @@ impl Walk {
             }
             return Written::Nothing;
         }
+        let before = std::mem::take(&mut conn.step);
         let joined = if early || conn.ahead.is_some() {
             self.join_own(conn, cohort, encoder);
             &self.own
+        } else if let Some(turn) = &self.turn {
+            if turn.admits(before) {
+                let written = self.shared.write(conn, &self.items, self.pending, now_s);
+                if matches!(written, Written::All { .. }) {
+                    conn.step = turn.after();
+                }
+                return written;
+            }
+            if self.joined.bytes().is_empty() {
+                self.join(cohort, encoder);
+            }
+            &self.joined
         } else {
             &self.joined
         };
@@ -255,8 +306,11 @@ impl Walk {
         self.touched.clear();
         self.begun = 0;
         self.joined.clear();
+        self.shared.clear();
+        self.turn = None;
         // A beat much larger than usual does not keep its memory for good.
         self.joined.shrink_to(1 << 20);
+        self.shared.shrink_to(1 << 20);
     }
 
     /// How many frames and notices it has.

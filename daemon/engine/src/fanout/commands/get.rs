@@ -99,6 +99,10 @@ impl Shard {
         }
         self.charge_looks(id, frames.len());
         let quotes = Quotes::of(&frames, self.encoding(id));
-        self.tell(id, &event::Values { id: request, values: quotes.values(), failed, truncated });
+        let values = event::Values { id: request, values: quotes.values(), failed, truncated };
+        match frames.iter().any(|frame| frame.is_published()) {
+            true => self.tell_said(id, &values),
+            false => self.tell(id, &values),
+        }
     }
 }

@@ -77,6 +77,9 @@ impl Shard {
         let epoch = self.table.topics.sources().epoch_of(topic).unwrap_or_default().to_owned();
         let quotes = Quotes::of(&past.frames, self.encoding(id));
         self.charge_past(id, quotes.bytes());
-        self.tell(id, &past.told(request, topic, &epoch, &quotes));
+        match past.frames.iter().any(|frame| frame.is_published()) {
+            true => self.tell_said(id, &past.told(request, topic, &epoch, &quotes)),
+            false => self.tell(id, &past.told(request, topic, &epoch, &quotes)),
+        }
     }
 }

@@ -36,7 +36,7 @@ impl Shard {
             Ok((count, people)) => {
                 self.charge_looks(id, people.len());
                 let members = people.into_iter().map(member).collect();
-                self.tell(id, &event::Members { id: request, topic, count, members });
+                self.tell_said(id, &event::Members { id: request, topic, count, members });
             }
             Err(error) => self.tell_error(id, request, &error),
         }

@@ -23,6 +23,7 @@ use crate::fanout::table::ids::CohortId;
 use tickerd_model::access::identity::Identity;
 use tickerd_model::wire::decoder::Decoder;
 use tickerd_model::wire::encoding::Encoding;
+use tickerd_model::wire::shared::Step;
 
 /// Bytes written to one client before others have their turn: about a millisecond.
 const TURN_BYTES: usize = 1 << 20;
@@ -44,6 +45,8 @@ pub struct Connection {
     pub cohort: Option<CohortId>,
     /// When something was last sent, in the shard's seconds.
     pub sent_s: u32,
+    /// How far it has come with a shared stream.
+    pub step: Step,
     /// How it is spoken to.
     pub encoding: Encoding,
     /// Whether a ping waits for its answer.
@@ -103,6 +106,8 @@ impl Connection {
     /// Sends what is owed, until the socket refuses, the turn is over or nothing is left.
     pub fn send_owed(&mut self, current: Current<'_>, now_s: u32, counts: &mut Counts) -> Sent {
         let Some(outbox) = &mut self.outbox else { return Sent::Level };
+        // What it catches up with is compressed by itself.
+        self.step = Step::OUT;
         let is_replay = outbox.is_replaying();
         let mut left = if is_replay { REPLAY_TURN_BYTES } else { TURN_BYTES };
         let mut pushed = PushedSince::default();

@@ -28,9 +28,13 @@ impl Clients {
     pub fn of(&self, encoding: Encoding, is_tls: bool) -> IntGauge {
         let (transport, encoding) = match encoding {
             Encoding::Json => ("websocket", "json"),
-            Encoding::JsonDeflated | Encoding::JsonNarrow => ("websocket", "json_deflate"),
+            Encoding::JsonDeflated | Encoding::JsonNarrow | Encoding::JsonShared(_) => {
+                ("websocket", "json_deflate")
+            }
             Encoding::Msgpack => ("websocket", "msgpack"),
-            Encoding::MsgpackDeflated | Encoding::MsgpackNarrow => ("websocket", "msgpack_deflate"),
+            Encoding::MsgpackDeflated | Encoding::MsgpackNarrow | Encoding::MsgpackShared(_) => {
+                ("websocket", "msgpack_deflate")
+            }
             Encoding::Sse => ("sse", "json"),
         };
         self.0.with_label_values(&[transport, encoding, if is_tls { "true" } else { "false" }])

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::fanout::notices::WhenLate;
+use crate::fanout::notices::subject::Subject;
 use crate::fanout::table::ids::SlotId;
 use tickerd_model::wire::encoding::{Encoder, Encoding};
 use tickerd_model::wire::frame::Frame;
@@ -30,11 +31,29 @@ pub enum Payload {
 }
 
 impl Item {
-    /// As connections of this encoding get it.
+    /// As connections of this encoding get it that are in step with no shared stream.
     pub fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
+        match &self.payload {
+            Payload::Newest(_, frame) | Payload::Every(_, frame) => frame.bytes_alone(encoding, encoder),
+            Payload::Notice(..) if self.is_of_clients() => self.plain(encoding, encoder),
+            Payload::Notice(_, message) => message.bytes(encoding.alone(encoder.settings()), encoder),
+        }
+    }
+
+    /// As it is before a stream compresses it.
+    pub fn plain(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
         match &self.payload {
             Payload::Newest(_, frame) | Payload::Every(_, frame) => frame.bytes(encoding, encoder),
             Payload::Notice(_, message) => message.bytes(encoding, encoder),
+        }
+    }
+
+    /// Whether clients chose its words: what they publish, and what they call themselves. That is no part of a stream.
+    pub fn is_of_clients(&self) -> bool {
+        match &self.payload {
+            Payload::Newest(_, frame) | Payload::Every(_, frame) => frame.is_published(),
+            Payload::Notice(WhenLate::Keep(subject), _) => matches!(**subject, Subject::People(_)),
+            Payload::Notice(..) => false,
         }
     }
 }

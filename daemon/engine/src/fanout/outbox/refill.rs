@@ -88,7 +88,7 @@ impl Outbox {
             let Some(frame) = slot.newest_at(tier).filter(|_| !is_behind) else { continue };
             let n = frame.tick().n;
             if !ahead.has(id, n) {
-                self.bytes.extend_from_slice(frame.bytes(encoding, current.encoder));
+                self.bytes.extend_from_slice(frame.bytes_alone(encoding, current.encoder));
                 counts.frames += 1;
                 ahead.sent.insert(id, n);
             }
@@ -101,7 +101,7 @@ impl Outbox {
         while self.has_room()
             && let Some(frame) = self.replay.pop()
         {
-            self.bytes.extend_from_slice(frame.bytes(encoding, current.encoder));
+            self.bytes.extend_from_slice(frame.bytes_alone(encoding, current.encoder));
             counts.frames += 1;
         }
         !self.bytes.is_empty()
@@ -156,7 +156,7 @@ impl Outbox {
             let is_there = current.topics.slot(waiting.slot).and_then(|slot| slot.topic.as_ref());
             let tick = waiting.frame.tick();
             if is_there == Some(&tick.topic) && !ahead.has(waiting.slot, tick.n) {
-                self.bytes.extend_from_slice(waiting.frame.bytes(cohort.encoding, current.encoder));
+                self.bytes.extend_from_slice(waiting.frame.bytes_alone(cohort.encoding, current.encoder));
                 counts.frames += 1;
             }
         }
@@ -184,7 +184,7 @@ impl Outbox {
             self.backlog.begin_up_to(slot.every().pos);
             self.passed.caught_up += 1;
             if !ahead.has(id, frame.tick().n) {
-                ticks.extend_from_slice(frame.bytes(cohort.encoding, current.encoder));
+                ticks.extend_from_slice(frame.bytes_alone(cohort.encoding, current.encoder));
                 counts.frames += 1;
                 // That its ticks have other numbers was told before, and a tick that is not its next one with it.
                 let is_told = slot
@@ -215,7 +215,7 @@ impl Outbox {
             self.passed.caught_up += 1;
             let frame = current.topics.slot(id).and_then(|slot| slot.frame(tier));
             if let Some(frame) = frame.filter(|frame| !ahead.has(id, frame.tick().n)) {
-                self.bytes.extend_from_slice(frame.bytes(cohort.encoding, current.encoder));
+                self.bytes.extend_from_slice(frame.bytes_alone(cohort.encoding, current.encoder));
                 counts.frames += 1;
                 self.passed.topics.insert(id);
             }

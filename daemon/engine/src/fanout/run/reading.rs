@@ -77,7 +77,7 @@ impl Shard {
         let mut pongs = Vec::new();
         // Nobody else hears meanwhile, and it keeps nothing between messages.
         let mut inflater = std::mem::take(&mut self.inflater);
-        let deflate = encoding.deflate().map(|_| &mut inflater);
+        let deflate = encoding.is_compressed().then_some(&mut inflater);
         let outcome = decoder.feed(bytes, limits, deflate, &mut |inbound| match inbound {
             Inbound::Ping(payload) => {
                 websocket::write_pong(payload, &mut pongs);

@@ -162,9 +162,9 @@ fn head(value: &[u8]) -> (String, bool) {
 fn encoding(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Json => "json",
-        Encoding::JsonDeflated | Encoding::JsonNarrow => "json+deflate",
+        Encoding::JsonDeflated | Encoding::JsonNarrow | Encoding::JsonShared(_) => "json+deflate",
         Encoding::Msgpack => "msgpack",
-        Encoding::MsgpackDeflated | Encoding::MsgpackNarrow => "msgpack+deflate",
+        Encoding::MsgpackDeflated | Encoding::MsgpackNarrow | Encoding::MsgpackShared(_) => "msgpack+deflate",
         Encoding::Sse => "sse",
     }
 }

@@ -131,6 +131,7 @@ impl Shard {
             }
         }
         self.forget_gone();
+        self.share_streams();
         let cohorts = self.table.cohorts.count() as i64;
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;

@@ -7,6 +7,7 @@ mod encodings;
 mod epochs;
 mod many;
 mod recovery;
+mod shared;
 mod stale;
 mod turns;
 mod wants;
@@ -136,11 +137,16 @@ impl Bench {
 
     /// Each topic says something of `bytes`.
     fn beat(&mut self, bytes: usize) -> Beat {
+        self.beat_of(bytes, None)
+    }
+
+    /// The same, `from` a client.
+    fn beat_of(&mut self, bytes: usize, from: Option<&str>) -> Beat {
         for topic in &self.topics {
             let value = format!("\"{}{}\"", "x".repeat(bytes), rand::random::<u64>());
             let value = value.as_bytes().into();
-            let tick =
-                Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 };
+            let (topic, from) = (topic.clone(), from.map(Arc::from));
+            let tick = Tick { topic, seq: 0, n: 0, ts: 0, src_ts: 0, from, value, merged: 0 };
             self.board.offer(F, tick);
         }
         let mut beat = Beat { changes: self.board.take_changes(), ..Beat::default() };

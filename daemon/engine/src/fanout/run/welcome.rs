@@ -11,6 +11,7 @@ use crate::fanout::connection::phase::Phase;
 use crate::fanout::shard::Shard;
 use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::decoder::Decoder;
+use tickerd_model::wire::shared::Step;
 
 impl Shard {
     /// Takes in a connection whose handshake is done.
@@ -34,6 +35,7 @@ impl Shard {
             ahead: None,
             cohort: None,
             sent_s: self.now_s,
+            step: Step::OUT,
             encoding,
             pinged: false,
             is_read: false,

@@ -7,6 +7,7 @@ mod ending;
 pub mod rooms;
 mod sending;
 mod serving;
+mod streams;
 pub mod tasks;
 pub mod turns;
 pub mod waiters;
@@ -71,6 +72,8 @@ pub struct Shard {
     pub cohorts_told: i64,
     /// Subscriptions that they know of.
     pub subscriptions_told: [i64; KINDS.len()],
+    /// Shared streams that they know of.
+    pub streams_told: i64,
     /// Of each source, and of some that went.
     pub health: BTreeMap<SourceId, SourceHealth>,
     /// Pushes so far: one per frame that was due, so that "later than" is a comparison.
@@ -126,6 +129,7 @@ impl Shard {
             rooms: Rooms::default(),
             cohorts_told: 0,
             subscriptions_told: Default::default(),
+            streams_told: 0,
             health: BTreeMap::new(),
             encoder: Rc::new(settings.encoder()),
             anyone: access::anyone(settings.access.as_deref()),

@@ -11,6 +11,8 @@ use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::protocol::event::{self, Event, Notice};
 use tickerd_model::wire::encoding::Encoding;
+use tickerd_model::wire::shared::Step;
+use tickerd_model::wire::websocket;
 
 impl Shard {
     /// Sends bytes that are whole frames.
@@ -34,6 +36,10 @@ impl Shard {
         if let Some(outbox) = &mut conn.outbox {
             outbox.push_bytes(bytes);
             return outbox.push_rest(rest.snapshots, rest.replay);
+        }
+        if conn.step.is_in() && websocket::any_is_compressed(bytes) {
+            // Its window moves on with what was compressed by itself.
+            conn.step = Step::OUT;
         }
         // The common case needs no outbox at all: one short answer that the socket takes.
         let written = match conn.link.try_write(bytes) {
@@ -166,9 +172,22 @@ impl Shard {
         self.send(id, &out);
     }
 
+    /// Sends an event that has words of clients in it: to who keeps a window they are not compressed.
+    pub fn tell_said<T: Event>(&mut self, id: ConnId, data: &T) {
+        let mut out = Vec::new();
+        event::write(data, self.encoding(id), &self.encoder, &mut out);
+        self.send(id, &out);
+    }
+
     /// Appends an event as a connection is spoken to.
     pub fn write<T: Event>(&self, id: ConnId, data: &T, out: &mut Vec<u8>) {
-        event::write(data, self.encoding(id), &self.encoder, out);
+        event::write(data, self.answer_encoding(id), &self.encoder, out);
+    }
+
+    /// How a connection is answered now: what goes to who is in step with a stream is not compressed.
+    pub fn answer_encoding(&self, id: ConnId) -> Encoding {
+        let Some(conn) = self.connections.get(id) else { return Encoding::default() };
+        if conn.step.is_in() { conn.encoding } else { conn.encoding.alone(self.encoder.settings()) }
     }
 
     /// Sends an error, and counts it.

@@ -51,6 +51,11 @@ impl Shard {
                 counts.frames += frames;
                 counts.bytes += bytes;
                 conn.sent_bytes += bytes;
+                if conn.step.is_in() {
+                    counts.shared.add(frames, bytes);
+                } else if conn.encoding.is_compressed() {
+                    counts.alone.add(frames, bytes);
+                }
             }
             Written::Part { frames, bytes } => {
                 counts.frames += frames;

@@ -24,6 +24,7 @@ use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::first_segment;
 use tickerd_model::wire::encoding::Encoding;
+use tickerd_model::wire::shared::Stream;
 
 /// Tiers by slot.
 type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;
@@ -60,6 +61,8 @@ pub struct Cohort {
     building: Option<Box<Building>>,
     /// Indices into the beat's list of what is due, while a beat is delivered.
     pub due: Vec<u32>,
+    /// The stream that its members share, if it is worth one.
+    pub stream: Option<Box<Stream>>,
 }
 
 impl Cohort {

@@ -1,8 +1,9 @@
 //! Negotiates permessage-deflate (RFC 7692 7.1) out of `Sec-WebSocket-Extensions`: the first offer that can be honoured
 //! to the letter is taken, and no offer is no error.
 //!
-//! Both sides go without context takeover, which a server may ask for unasked: a tick is then compressed once for all, and
-//! an idle connection holds neither a compressor nor a window.
+//! The client goes without context takeover, which a server may ask for unasked: an idle connection then holds no inflater.
+//! The server keeps its context where contexts are shared, unless the client asks it not to: then a tick is compressed by
+//! itself, once for all. A context costs the client its window, so the server tells a small one, also unasked (7.1.2.1).
 
 use hyper::header::{self, HeaderMap};
 
@@ -11,11 +12,29 @@ use tickerd_model::wire::encoding::Window;
 
 const NAME: &str = "permessage-deflate";
 
+/// What may be agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The largest window in bits.
+    pub window_bits: u8,
+    /// Whether the server may keep its context between messages.
+    pub is_shared: bool,
+}
+
+/// What the server keeps between messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// Nothing: each message is compressed by itself in this window.
+    Nothing(Window),
+    /// A window of so many bits.
+    Window(u8),
+}
+
 /// What was agreed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Agreed {
-    /// The server's window.
-    pub window: Window,
+    /// What the server keeps.
+    pub keeps: Keeps,
     /// Value for the answer's `Sec-WebSocket-Extensions`.
     pub answer: String,
 }
@@ -27,26 +46,27 @@ struct Offer {
     parameters: Vec<(String, Option<String>)>,
 }
 
-/// Takes the client's first offer that the configured window allows.
-pub fn negotiate(headers: &HeaderMap, window_bits: u8) -> Option<Agreed> {
+/// Takes the client's first offer that these terms allow.
+pub fn negotiate(headers: &HeaderMap, terms: Terms) -> Option<Agreed> {
     let lines = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter();
     // A line that breaks the grammar offers nothing.
     let mut offers = lines.filter_map(|line| parse(line.as_bytes())).flatten();
-    offers.find_map(|offer| agree(&offer, window_bits))
+    offers.find_map(|offer| agree(&offer, terms))
 }
 
 /// What is agreed on an offer; none if a parameter is unknown, repeated or has a value it may not have.
-fn agree(offer: &Offer, window_bits: u8) -> Option<Agreed> {
+fn agree(offer: &Offer, Terms { window_bits, is_shared }: Terms) -> Option<Agreed> {
     if offer.name != NAME {
         return None;
     }
-    let mut most = None;
+    let (mut most, mut may_keep) = (None, is_shared);
     for (at, (name, value)) in offer.parameters.iter().enumerate() {
         if offer.parameters.iter().take(at).any(|(earlier, _)| earlier == name) {
             return None;
         }
         match (name.as_str(), value.as_deref()) {
-            ("server_no_context_takeover" | "client_no_context_takeover", None) => {}
+            ("server_no_context_takeover", None) => may_keep = false,
+            ("client_no_context_takeover", None) => {}
             // What it sends fits the largest window whatever it says, and there is one inflater for all.
             ("client_max_window_bits", None) => {}
             ("client_max_window_bits", Some(value)) => drop(bits(value)?),
@@ -54,17 +74,27 @@ fn agree(offer: &Offer, window_bits: u8) -> Option<Agreed> {
             _ => return None,
         }
     }
+    if most.is_some_and(|most| most < WINDOW_BITS_MIN) {
+        return None;
+    }
+    if may_keep {
+        let bits = window_bits.min(most.unwrap_or(WINDOW_BITS_MAX));
+        let mut answer = format!("{NAME}; client_no_context_takeover");
+        if most.is_some() || bits < WINDOW_BITS_MAX {
+            answer += &format!("; server_max_window_bits={bits}");
+        }
+        return Some(Agreed { keeps: Keeps::Window(bits), answer });
+    }
     let (window, used) = match most {
         None => (Window::Wide, None),
         Some(most) if most >= window_bits => (Window::Wide, Some(window_bits)),
-        Some(most) if most >= WINDOW_BITS_MIN => (Window::Narrow, Some(WINDOW_BITS_MIN)),
-        Some(_) => return None,
+        Some(_) => (Window::Narrow, Some(WINDOW_BITS_MIN)),
     };
     let mut answer = format!("{NAME}; server_no_context_takeover; client_no_context_takeover");
     if let Some(used) = used {
         answer += &format!("; server_max_window_bits={used}");
     }
-    Some(Agreed { window, answer })
+    Some(Agreed { keeps: Keeps::Nothing(window), answer })
 }
 
 /// 8 to 15, without leading zeros.
@@ -151,7 +181,8 @@ mod tests {
         for line in lines {
             headers.append(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_str(line).unwrap());
         }
-        let Agreed { window, answer } = negotiate(&headers, window_bits)?;
+        let Agreed { keeps, answer } = negotiate(&headers, Terms { window_bits, is_shared: false })?;
+        let Keeps::Nothing(window) = keeps else { panic!("nothing is shared") };
         let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
         Some((window, answer.strip_prefix(both).expect("the answer begins so").to_owned()))
     }
@@ -180,6 +211,38 @@ mod tests {
             offered(&["permessage-deflate; server_max_window_bits=9"], 9),
             wide("; server_max_window_bits=9")
         );
+    }
+
+    #[test]
+    fn the_server_keeps_its_window_unless_it_is_asked_not_to() {
+        let agreed = |offer: &str, window_bits| {
+            let mut headers = HeaderMap::new();
+            let line = format!("permessage-deflate{offer}");
+            headers.append(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_str(&line).unwrap());
+            let Agreed { keeps, answer } = negotiate(&headers, Terms { window_bits, is_shared: true })?;
+            Some((keeps, answer.strip_prefix("permessage-deflate; ").unwrap().to_owned()))
+        };
+        let kept =
+            |bits, rest: &str| Some((Keeps::Window(bits), format!("client_no_context_takeover{rest}")));
+        for offer in
+            ["", "; client_max_window_bits", "; client_no_context_takeover; client_max_window_bits=9"]
+        {
+            assert_eq!(agreed(offer, 13), kept(13, "; server_max_window_bits=13"), "{offer}");
+            assert_eq!(agreed(offer, 15), kept(15, ""), "{offer}");
+        }
+        for most in 9..=15 {
+            let bits = most.min(13);
+            let rest = format!("; server_max_window_bits={bits}");
+            assert_eq!(agreed(&format!("; server_max_window_bits={most}"), 13), kept(bits, &rest), "{most}");
+        }
+        assert_eq!(agreed("; server_max_window_bits=8", 13), None);
+        let nothing = |window, rest: &str| {
+            let answer = format!("server_no_context_takeover; client_no_context_takeover{rest}");
+            Some((Keeps::Nothing(window), answer))
+        };
+        assert_eq!(agreed("; server_no_context_takeover", 13), nothing(Window::Wide, ""));
+        let both = "; server_max_window_bits=12; server_no_context_takeover";
+        assert_eq!(agreed(both, 13), nothing(Window::Narrow, "; server_max_window_bits=9"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::fanout::table::edits::AsksMax;
 use crate::fanout::table::ids::CohortId;
 use tickerd_model::protocol::command::Terms;
 use tickerd_model::protocol::event::Failed;
+use tickerd_model::wire::shared::Step;
 
 impl Shard {
     /// The cohort of a connection.
@@ -35,6 +36,9 @@ impl Shard {
         let member = Member { id, encoding: self.encoding(id) };
         let (cohort, changes) = self.table.cohorts.edit(&mut self.table.topics, member, from, edits);
         if let Some(conn) = self.connection(id) {
+            if conn.cohort != cohort {
+                conn.step = Step::OUT;
+            }
             conn.cohort = cohort;
         }
         self.note_moves(id, &changes);

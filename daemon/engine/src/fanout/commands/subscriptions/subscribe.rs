@@ -43,7 +43,7 @@ impl Shard {
             recovery.find(&self.table.topics, conn, &changes, was_there, &mut topics);
         }
         let Recovery { snapshots, replay, resets, .. } = recovery;
-        let (mut bytes, encoding) = (Vec::new(), self.encoding(id));
+        let (mut bytes, encoding) = (Vec::new(), self.answer_encoding(id));
         if request.is_some() || always_told || !failed.is_empty() {
             self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut bytes);
         }

@@ -172,6 +172,7 @@ impl Cohorts {
         }
         let (asks, wires) = (cohort.asks.clone(), cohort.wires.len());
         cohort.building = None;
+        cohort.stream = None;
         self.reask(topics, id, 0, Vec::new());
         self.count -= 1;
         for ask in asks {
