@@ -146,6 +146,7 @@ fn each() -> Vec<Message> {
             is_edge: false,
             ts: 1_795_990_000_500,
             config: 7,
+            epoch: "".into(),
             feeds: vec![seen(Some(claim)), seen(None)],
             revoked: 0,
         }),
@@ -202,6 +203,7 @@ fn each() -> Vec<Message> {
         Message::Redeemed(Redeemed { id: 3, sealed: Some(Bytes(Box::new([0x5a; 48]))) }),
         Message::Redeemed(Redeemed { id: 4, sealed: None }),
         Message::Heartbeat(Heartbeat { version: "0.1.0".into(), revoked: u64::MAX, ..Heartbeat::default() }),
+        Message::Heartbeat(Heartbeat { epoch: "k3q9".into(), ..Heartbeat::default() }),
     ]
 }
 
