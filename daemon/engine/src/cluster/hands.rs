@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::feed::{Handing, Plugin};
+use super::feed::{Handing, Plugin, epoch_of};
 use super::node::{Back, Node};
 use super::{Command, DRAIN_MAX, Feed};
-use crate::exchange::nodes::{Join, NodeOrder};
+use crate::exchange::nodes::{Join, NodeOrder, Reign};
 use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Message, Move};
 use tickerd_cluster::{Millis, Node as Name};
@@ -30,6 +30,36 @@ pub struct Moving {
 }
 
 impl Node {
+    /// This node holds the feed from now on.
+    pub(super) fn begin(&mut self, feed: &Arc<str>, floor: u64) {
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        let (Some(era), Some((root, whole))) = (held.part.holds(), held.part.numbers()) else { return };
+        tracing::info!(
+            feed = &**feed,
+            era = era.number(),
+            numbers = epoch_of(&root),
+            "this node holds the feed"
+        );
+        // It is as this node's configuration has it from now on.
+        held.with_root(&root, Some((*held.feed.source).clone()));
+        held.is_absent = false;
+        (held.about, held.told_hello) = (None, None);
+        let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
+        (self.order)(NodeOrder::Hold { source, reign });
+        self.start_plugin(feed);
+        self.tell_standing(self.now());
+    }
+
+    /// This node holds it no more.
+    pub(super) fn end(&mut self, feed: &Arc<str>) {
+        let Some(held) = self.feeds.get_mut(feed) else { return };
+        tracing::info!(feed = &**feed, "this node does not hold the feed any more");
+        held.handing = None;
+        (self.order)(NodeOrder::Yield { source: held.source.id });
+        self.end_plugin(feed);
+        self.tell_standing(self.now());
+    }
+
     pub(super) fn start_plugin(&mut self, feed: &Arc<str>) {
         let Some(held) = self.feeds.get_mut(feed) else { return };
         // What is in a room comes from clients.

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use super::feed::{Held, epoch_of, join_of};
+use super::feed::{Held, join_of};
 use super::outbox::Outbox;
 use super::said::Mouth;
 use super::sharing::Sharing;
 use super::standing::{NodeSeen, Standing};
 use super::{Command, Feed, Keys, Plugins, Settings};
-use crate::exchange::nodes::{NodeOrder, PulseSays, Reign};
+use crate::exchange::nodes::{NodeOrder, PulseSays};
 use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Ask, Message, Said, Tell};
 use tickerd_cluster::{Act, Beat, Found, Joint, Millis, Node as Name};
@@ -371,34 +371,5 @@ impl Node {
                 self.send("tell", feed, &Message::Tell(Tell { feed: (**feed).into(), era }));
             }
         }
-    }
-
-    /// This node holds the feed from now on.
-    fn begin(&mut self, feed: &Arc<str>, floor: u64) {
-        let Some(held) = self.feeds.get_mut(feed) else { return };
-        let (Some(era), Some((root, whole))) = (held.part.holds(), held.part.numbers()) else { return };
-        tracing::info!(
-            feed = &**feed,
-            era = era.number(),
-            numbers = epoch_of(&root),
-            "this node holds the feed"
-        );
-        // It is as this node's configuration has it from now on.
-        held.with_root(&root, Some((*held.feed.source).clone()));
-        held.is_absent = false;
-        (held.about, held.told_hello) = (None, None);
-        let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
-        (self.order)(NodeOrder::Hold { source, reign });
-        self.start_plugin(feed);
-        self.tell_standing(self.now());
-    }
-
-    fn end(&mut self, feed: &Arc<str>) {
-        let Some(held) = self.feeds.get_mut(feed) else { return };
-        tracing::info!(feed = &**feed, "this node does not hold the feed any more");
-        held.handing = None;
-        (self.order)(NodeOrder::Yield { source: held.source.id });
-        self.end_plugin(feed);
-        self.tell_standing(self.now());
     }
 }
