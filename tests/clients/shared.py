@@ -28,7 +28,7 @@ SERVER = 'shards = 1\ncompression = { members = 2, every = "1s" }'
 WIDE = """
 import base64, itertools, json, os, time
 for n in itertools.count():
-    print(json.dumps({"event": "wide", "data": f"{n} " + base64.b64encode(os.urandom(40_000)).decode()}), flush=True)
+    print(json.dumps({"event": "wide", "data": f"{n} " + base64.b64encode(os.urandom(20_000)).decode()}), flush=True)
     time.sleep(0.02)
 """
 CONFIG = f"""
@@ -220,20 +220,15 @@ class Shared(unittest.TestCase):
                 daemon.ws("/ws?topics=wide") as fast,
                 daemon.ws("/ws?topics=wide", sock=narrow, queue=1, ping_interval=None) as slow,
             ):
-                texts, lags = [], 0
-                for _ in range(3):
-                    # Meanwhile the slow one reads nothing: some 10 MB, which no socket holds.
-                    for _ in range(250):
+                texts = []
+                for _ in range(2):
+                    # Meanwhile the slow one reads nothing: some 7 MB, more than sockets hold.
+                    for _ in range(350):
                         await fast.recv()
-                    while True:
+                    while not texts or json.loads(texts[-1])["data"].get("type") != "lag":
                         texts.append(await slow.recv())
-                        message = json.loads(texts[-1])
-                        lags += message["data"].get("type") == "lag"
-                        if is_tick(message) and ("wide", message["data"]["seq"]) == list(plain.ticks)[-1]:
-                            break
                     for _ in range(50):
                         texts.append(await slow.recv())
-                self.assertGreater(lags, 1)
                 plain.judge(texts)
 
         with Daemon(SERVER, CONFIG) as daemon:

@@ -161,6 +161,8 @@ async fn what_clients_say_and_private_answers_come_plain() {
     // Somebody comes, and all are told.
     let mut late = Reader::new(&daemon, "/ws?topics=s.a,rooms.lobby&name=carol", 13).await;
     late.until("subscribed").await;
+    // Its snapshot.
+    late.until("tick").await;
     assert_eq!(bob.until("presence").await.1, None);
     readers.push(late);
     let parts = tick(&script, 4, &mut plain, &mut readers).await;
