@@ -28,6 +28,7 @@ pub use authenticator::{Authenticator, KeyTrouble, check};
 pub use error::Error;
 pub use revocations::{Merged, Revocation};
 pub use sealed::Brought;
+pub use sealed::envelope::{self, Letterbox};
 pub use secrets::of_node;
 pub use signing::Keyring;
 pub use tickets::TicketPlace;

@@ -52,6 +52,8 @@ pub struct Merged {
     pub new: usize,
     /// So many found no room, or are none.
     pub left_out: usize,
+    /// Too old to meet any token, by the clock here. The node that keeps them does not think so: one of the clocks is wrong.
+    pub astray: usize,
 }
 
 impl Revocation {
@@ -176,7 +178,9 @@ impl Revocations {
         for (revoked, at_s) in list {
             if !revoked.is_sound() || !rules.has_room(&revoked) {
                 merged.left_out += 1;
-            } else if revoked.matters(at_s, now_s) {
+            } else if !revoked.matters(at_s, now_s) {
+                merged.astray += 1;
+            } else {
                 let is_known = rules.all.contains_key(&revoked);
                 rules.bytes += if is_known { 0 } else { revoked.text().len() };
                 merged.new += usize::from(rules.add(revoked, at_s));

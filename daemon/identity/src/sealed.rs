@@ -1,8 +1,10 @@
 //! What a ticket was bought with, sealed with the ticket: only who is shown the ticket can read it.
 //!
 //! Another node at which the ticket is shown gets this from the one that gave it out. It judges what is in it as if the client had
-//! brought that: by its own configuration, keys and revocations. So no node has to believe another, and whoever listens between
-//! them learns nothing.
+//! brought that: by its own configuration, keys and revocations. So no node has to believe another. On its way it is closed once more, for the node
+//! that asked ([`envelope`]): so whoever listened between them learns nothing, also if the ticket turns up in a log later.
+
+pub mod envelope;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hmac;

@@ -6,11 +6,16 @@ export function socketsIn(worker) {
   const open = new Map();
   let ids = 0;
   let failed;
-  worker.onmessage = ({ data: { id, ...said } }) => open.get(id)?._took(said);
-  worker.onerror = () => {
-    failed = true;
-    for (const one of [...open.values()]) one._took({ code: 1006, reason: "the worker has failed" });
+  let isHeard = false;
+  worker.onmessage = ({ data: { id, ...said } }) => {
+    isHeard = true;
+    open.get(id)?._took(said);
   };
+  const fail = (worker.onerror = () => {
+    failed = true;
+    worker.terminate();
+    for (const one of [...open.values()]) one._took({ code: 1006, reason: "the worker has failed" });
+  });
 
   return class WorkerSocket {
     readyState = 0;
@@ -24,6 +29,7 @@ export function socketsIn(worker) {
     constructor(url, protocol) {
       if (failed) return /** @type {any} */ (new WebSocket(url, protocol));
       open.set(this.#id, this);
+      isHeard = false;
       worker.postMessage({ id: this.#id, url, protocol });
     }
 
@@ -33,8 +39,11 @@ export function socketsIn(worker) {
 
     close() {
       if (!open.delete(this.#id)) return;
+      const isUnopened = this.readyState === 0;
       this.readyState = 3;
       worker.postMessage({ id: this.#id, close: true });
+      // Given up before a word of the worker, for this socket or another: a browser tells nobody that it has ended a worker.
+      if (isUnopened && !isHeard) fail();
     }
 
     _took({ texts, isOpen, code, reason }) {

@@ -77,8 +77,14 @@ class Held {
 
 onmessage = ({ data: { id, url, protocol, text, taken } }) => {
   const one = sockets.get(id);
-  if (url) sockets.set(id, new Held(id, url, protocol));
-  else if (text !== undefined) one?.send(text);
+  if (url) {
+    try {
+      sockets.set(id, new Held(id, url, protocol));
+    } catch (error) {
+      // An address that this page may not connect to, say: the other sockets go on.
+      postMessage({ id, code: 1006, reason: error.message });
+    }
+  } else if (text !== undefined) one?.send(text);
   else if (taken) one?.taken();
   else one?.close();
 };

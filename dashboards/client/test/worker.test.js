@@ -16,6 +16,7 @@ class Socket {
   sent = [];
 
   constructor(url, protocol) {
+    if (url === "mixed:") throw new Error("not from this page");
     Object.assign(this, { url, protocol });
     sockets.push(this);
   }
@@ -57,6 +58,7 @@ function makeWorker() {
     deliver();
   };
   made.deliver = deliver;
+  made.terminate = () => told.push("terminated");
   return made;
 }
 
@@ -148,12 +150,36 @@ test("after close nothing is heard, also of what is on its way", () => {
   assert.deepEqual(sockets[0].sent, []);
 });
 
+test("an address that may not be connected to is told of that socket alone", () => {
+  const Sockets = socketsIn(worker);
+  const [good, bad] = [new Sockets("ws://127.0.0.1:1/ws", "p"), new Sockets("mixed:", "p")];
+  for (const one of [good, bad]) one.onclose = ({ code, reason }) => told.push(`closed ${code} ${reason}`);
+  assert.deepEqual([bad.readyState, good.readyState], [3, 0]);
+  sockets[0].open();
+  assert.deepEqual([good.readyState, told], [1, []], "the page had no handler yet");
+});
+
+test("a worker that says nothing until the page gives up is taken for dead", () => {
+  worker.lost = true;
+  const Sockets = socketsIn(worker);
+  const one = new Sockets("ws://127.0.0.1:1/ws", "p");
+  one.close();
+  assert.deepEqual(told, ["terminated"]);
+  const before = globalThis.WebSocket;
+  globalThis.WebSocket = Socket;
+  try {
+    assert.ok(new Sockets("ws://127.0.0.1:1/ws", "p") instanceof Socket);
+  } finally {
+    globalThis.WebSocket = before;
+  }
+});
+
 test("where the worker fails the connections end, and the next ones are common ones", () => {
   const Sockets = socketsIn(worker);
   const one = new Sockets("ws://127.0.0.1:1/ws", "p");
   one.onclose = ({ code, reason }) => told.push(`closed ${code} ${reason}`);
   worker.onerror();
-  assert.deepEqual(told, ["closed 1006 the worker has failed"]);
+  assert.deepEqual(told, ["terminated", "closed 1006 the worker has failed"]);
   const before = globalThis.WebSocket;
   globalThis.WebSocket = Socket;
   try {

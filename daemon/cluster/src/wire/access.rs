@@ -45,13 +45,15 @@ pub struct Redeem {
     pub id: u64,
     /// The SHA-256 of the ticket. Whoever reads it cannot show the ticket.
     pub ticket: Bytes,
+    /// The asking node's public key for this answer alone (X25519).
+    pub key: Bytes,
 }
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redeemed {
     pub id: u64,
-    /// What the ticket was bought with, sealed with the ticket. None: it is not good any more.
+    /// What the ticket was bought with, sealed with the ticket and closed for the key. None: it is not good any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Bytes>,
 }

@@ -7,7 +7,7 @@
 //!
 //! **Tickets.** A ticket names the node that gave it out. Another one at which it is shown asks that node, by the ticket's SHA-256. It is
 //! used up there, whoever asked first, and answered with what it was bought with: a token that is sealed with the ticket, and
-//! judged anew. So an edge that says something false gains nothing.
+//! judged anew. So an edge that says something false gains nothing. Strangers show tickets, so beats go before all of this.
 
 use super::node::Node;
 use super::words::{Given, Redeeming};
@@ -49,30 +49,32 @@ impl Node {
 
     pub(super) fn heard_revoked(&mut self, from: &Name, Revoked { digest, list }: Revoked) {
         let Some(keys) = &self.keys else { return };
-        keys.revoke(&from.name, list);
+        let is_whole = keys.revoke(&from.name, list);
         if digest != 0 {
-            self.sharing.merged(digest);
+            let now = self.now();
+            self.sharing.came(digest, is_whole, now);
         }
     }
 
     /// A ticket is shown here that another node gave out. If that node cannot be asked, `done` is dropped.
-    pub(super) fn redeem(&mut self, node: &str, ticket: [u8; 32], done: Redeeming) {
+    pub(super) fn redeem(&mut self, node: &str, [ticket, key]: [[u8; 32]; 2], done: Redeeming) {
         let now = self.now();
         let heard = self.nodes.iter().find(|(name, seen)| *name.name == *node && !seen.is_gone);
         let Some(node) = heard.map(|(name, _)| name.name.clone()).filter(|_| self.link.is_connected()) else {
             return;
         };
         if let Some(id) = self.sharing.wait(&node, done, now) {
-            self.send("ask", &node, &Message::Redeem(Redeem { id, ticket: Bytes(Box::new(ticket)) }));
+            let [ticket, key] = [ticket, key].map(|bytes| Bytes(Box::new(bytes)));
+            self.send_later("ask", &node, &Message::Redeem(Redeem { id, ticket, key }));
         }
     }
 
-    pub(super) fn heard_redeem(&mut self, from: &Name, Redeem { id, ticket }: &Redeem) {
+    pub(super) fn heard_redeem(&mut self, from: &Name, Redeem { id, ticket, key }: &Redeem) {
         let ticket = <&[u8; 32]>::try_from(&**ticket).ok();
         let keys = self.keys.as_ref();
-        let sealed = ticket.zip(keys).and_then(|(ticket, keys)| keys.give_up(ticket)).map(Bytes);
+        let sealed = ticket.zip(keys).and_then(|(ticket, keys)| keys.give_up(ticket, key)).map(Bytes);
         // Under the subject of asks, since an edge may say it there, and to that node alone.
-        self.send("ask", &from.name, &Message::Redeemed(Redeemed { id: *id, sealed }));
+        self.send_later("ask", &from.name, &Message::Redeemed(Redeemed { id: *id, sealed }));
     }
 
     pub(super) fn heard_redeemed(&mut self, from: &Name, Redeemed { id, sealed }: Redeemed) {

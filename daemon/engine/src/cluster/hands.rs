@@ -136,7 +136,7 @@ impl Node {
             Command::Change(source) => self.change(&source),
             Command::Close(source) => self.close(source),
             Command::Revoked(list) => self.tell_revoked(list),
-            Command::Redeem { node, ticket, done } => self.redeem(&node, ticket, done),
+            Command::Redeem { node, ticket, key, done } => self.redeem(&node, [ticket, key], done),
         }
     }
 

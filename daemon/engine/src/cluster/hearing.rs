@@ -151,11 +151,21 @@ impl Node {
             self.standing.count_overrun();
         }
     }
+
+    /// As [`Node::send`], after what others wait for all the time.
+    pub(super) fn send_later(&mut self, what: &str, of: &str, message: &Message) {
+        let (subject, packets) = self.mouth.say(what, of, message);
+        if !self.out.send_later(&subject, packets) {
+            self.standing.count_overrun();
+        }
+    }
 }
 
 /// An edge holds nothing, whatever it says.
 fn of_edge(mut says: Heartbeat) -> Heartbeat {
     says.is_edge = true;
+    // Nor can it say that the nodes are two clusters.
+    says.epoch = "".into();
     for seen in &mut says.feeds {
         (seen.claim, seen.may_hold) = (None, false);
     }

@@ -49,6 +49,11 @@ impl Outbox {
         packets.all(|packet| out.try_send((subject.to_owned(), packet.into())).is_ok())
     }
 
+    /// As [`Outbox::send`], behind all beats and heartbeats.
+    pub fn send_later(&self, subject: &str, packets: impl Iterator<Item = Vec<u8>>) -> bool {
+        self.send("answer", subject, packets)
+    }
+
     /// What was said last is with the servers before this node ends, if that takes no more than a second or two.
     pub async fn settle(self) {
         let Outbox { first, answers, sends, link } = self;

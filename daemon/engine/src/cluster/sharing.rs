@@ -10,12 +10,15 @@ use tickerd_cluster::{Millis, Node as Name};
 const KNOWN_MAX: usize = 64;
 /// A list that does not come is asked for again after this, of whoever is heard next.
 const ASK_AGAIN: Millis = 1_000;
+/// A list of which not all could be kept here is asked for again after this.
+const PARTLY_AGAIN: Millis = 60_000;
 /// A node gets the whole list once in this time.
 const TELL_AGAIN: Millis = 500;
 /// The node that gave a ticket out answers within this, or the ticket is lost.
 const REDEEM_MAX: Millis = 1_000;
-/// Tickets of other nodes that wait for an answer.
+/// Tickets of other nodes that wait for an answer: in all, and of one node. So one that does not answer holds up no other.
 const REDEEMS_MAX: usize = 1_024;
+const REDEEMS_OF_NODE_MAX: usize = 256;
 
 /// A ticket of another node that is shown at this one.
 struct Waits {
@@ -28,6 +31,8 @@ struct Waits {
 pub struct Sharing {
     /// The names of lists of which all is known here.
     known: VecDeque<u64>,
+    /// The last one of which not all could be kept here, and when it came.
+    partly: Option<(u64, Millis)>,
     /// When a list was asked for that has not come.
     asked: Option<Millis>,
     /// To whom the whole list went a moment ago.
@@ -39,7 +44,9 @@ pub struct Sharing {
 impl Sharing {
     /// A node says which list it has. Whether to ask for it: this node has another, and waits for none.
     pub fn wants(&mut self, mine: u64, theirs: u64, now: Millis) -> bool {
-        if theirs == 0 || theirs == mine || self.known.contains(&theirs) {
+        let is_partly =
+            self.partly.is_some_and(|(digest, at)| digest == theirs && now.saturating_sub(at) < PARTLY_AGAIN);
+        if theirs == 0 || theirs == mine || is_partly || self.known.contains(&theirs) {
             return false;
         }
         let is_free = self.asked.is_none_or(|asked| now.saturating_sub(asked) >= ASK_AGAIN);
@@ -49,9 +56,13 @@ impl Sharing {
         is_free
     }
 
-    /// All of a list has come.
-    pub fn merged(&mut self, digest: u64) {
+    /// A list has come. One that is not known whole now is asked for again later: there may be room then.
+    pub fn came(&mut self, digest: u64, is_whole: bool, now: Millis) {
         self.asked = None;
+        if !is_whole {
+            self.partly = Some((digest, now));
+            return;
+        }
         if !self.known.contains(&digest) {
             self.known.push_back(digest);
         }
@@ -73,7 +84,8 @@ impl Sharing {
 
     /// A ticket waits for that node's answer, which has this number. None: too many wait, and this one is refused.
     pub fn wait(&mut self, node: &Arc<str>, done: Redeeming, now: Millis) -> Option<u64> {
-        if self.waits.len() >= REDEEMS_MAX {
+        let of_node = self.waits.values().filter(|waits| waits.node == *node).count();
+        if self.waits.len() >= REDEEMS_MAX || of_node >= REDEEMS_OF_NODE_MAX {
             return None;
         }
         self.redeems += 1;
@@ -107,13 +119,20 @@ mod tests {
         assert!(!sharing.wants(7, 8, 999) && !sharing.wants(7, 9, 999), "one at a time");
         assert!(sharing.is_behind(999) && !sharing.is_behind(1_000), "they may be gone");
         assert!(sharing.wants(7, 8, 1_000));
-        sharing.merged(8);
+        sharing.came(8, true, 1_001);
         assert!(!sharing.is_behind(1_001));
         // This node may know more than that list has; it is not asked for again.
         assert!(!sharing.wants(7, 8, 2_000));
         assert!(sharing.wants(7, 9, 2_000), "at once, since the other one has come");
-        (100..200).for_each(|digest| sharing.merged(digest));
+        (100..200).for_each(|digest| sharing.came(digest, true, 2_000));
         assert_eq!(sharing.known.len(), KNOWN_MAX);
+        // Of another list not all could be kept here.
+        assert!(sharing.wants(7, 500, 5_000));
+        sharing.came(500, false, 5_000);
+        assert!(!sharing.wants(7, 500, 64_999), "not at once");
+        assert!(sharing.wants(7, 501, 64_999), "another one");
+        sharing.came(501, true, 64_999);
+        assert!(sharing.wants(7, 500, 65_000));
     }
 
     #[test]
@@ -145,9 +164,13 @@ mod tests {
         sharing.wait(&a, done, 0).unwrap();
         sharing.look(1_000);
         assert!(told.blocking_recv().is_err(), "nobody answers");
-        for _ in 0..REDEEMS_MAX {
-            assert!(sharing.wait(&a, oneshot::channel().0, 0).is_some());
+        for node in ["a", "b", "c", "d"] {
+            let node: Arc<str> = node.into();
+            for _ in 0..REDEEMS_OF_NODE_MAX {
+                assert!(sharing.wait(&node, oneshot::channel().0, 0).is_some());
+            }
+            assert!(sharing.wait(&node, oneshot::channel().0, 0).is_none());
         }
-        assert!(sharing.wait(&a, oneshot::channel().0, 0).is_none());
+        assert!(sharing.wait(&"e".into(), oneshot::channel().0, 0).is_none());
     }
 }

@@ -71,10 +71,12 @@ pub trait Keys: Send + Sync {
     fn digest(&self) -> u64;
     /// All of it.
     fn revoked(&self) -> Vec<Revocation>;
-    /// Another node says what was revoked. It holds at once; what is known already changes nothing.
-    fn revoke(&self, node: &str, list: Vec<Revocation>);
-    /// A ticket of this node, by its SHA-256, is shown at another one: it is used up. What it was bought with, sealed.
-    fn give_up(&self, ticket: &[u8; 32]) -> Option<Box<[u8]>>;
+    /// Another node says what was revoked. It holds at once; what is known already changes nothing. Whether all of it is known now:
+    /// there may be no room for some, or the clock here may be wrong.
+    fn revoke(&self, node: &str, list: Vec<Revocation>) -> bool;
+    /// A ticket of this node, by its SHA-256, is shown at another one: it is used up. What it was bought with, sealed, and closed for
+    /// the node whose public key that is.
+    fn give_up(&self, ticket: &[u8; 32], key: &[u8]) -> Option<Box<[u8]>>;
 }
 
 /// What another node answers for a ticket that it gave out.
@@ -112,5 +114,5 @@ pub enum Command {
     /// Something was revoked here.
     Revoked(Vec<Revocation>),
     /// A ticket is shown here that the node gave out.
-    Redeem { node: String, ticket: [u8; 32], done: Redeeming },
+    Redeem { node: String, ticket: [u8; 32], key: [u8; 32], done: Redeeming },
 }

@@ -10,7 +10,7 @@ use tickerd_model::topic::{self, Topic};
 use tickerd_model::wire::json;
 
 /// Longest name of a publisher.
-const FROM_BYTES_MAX: usize = 128;
+const FROM_BYTES_MAX: usize = 255;
 /// Whole numbers above this are no JSON numbers to many clients; a real one is far below.
 const NUMBER_MAX: u64 = 1 << 53;
 
@@ -76,7 +76,7 @@ pub fn read_tick(topic: &Topic, seq: u64, mut row: &[u8]) -> Option<Tick> {
     let (n, ts, src_ts) = (number(&mut row)?, number(&mut row)?, number(&mut row)?);
     let from_bytes = usize::from(*take(&mut row, 1)?.first()?);
     let from = std::str::from_utf8(take(&mut row, from_bytes)?).ok()?;
-    if !from.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-')) {
+    if !from.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-' | b'%')) {
         return None;
     }
     let from = (!from.is_empty()).then(|| from.into());
@@ -121,6 +121,21 @@ mod tests {
         assert_eq!((newest.topic.kind(), newest.topic.class(), floor), ("quote", Class::Event, 4));
         assert_eq!((newest.seq, newest.n, newest.ts, newest.src_ts), (5, 9, 3, 2));
         assert_eq!((newest.value, newest.from), (said.value, said.from));
+    }
+
+    /// Names are written with %, and may be long in letters that take nine bytes so.
+    #[test]
+    fn a_publishers_name_is_kept_whatever_letters_it_has() {
+        for from in [
+            "user:ann%40example%2Eorg",
+            "user:%E5%BC%A0%7C",
+            "conn:a-0-1f",
+            &format!("user:{}", "%E5%BC%A0".repeat(27)),
+        ] {
+            let said = Tick { from: Some(from.into()), ..tick(r#"{"text":"hi"}"#) };
+            let read = read_tick(&said.topic, said.seq, &write_tick(&said)).unwrap();
+            assert_eq!(read.from, said.from);
+        }
     }
 
     #[test]

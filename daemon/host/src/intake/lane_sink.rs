@@ -158,7 +158,14 @@ impl LaneSink {
 
     /// Tells what was counted and not told yet, when it is time: refusals to the log, and lag to the metrics. The supervisor calls this now and then.
     pub fn settle(&self, now: Instant) {
-        self.taking().tell_lag(now_unix_ms());
+        let now_ms = now_unix_ms();
+        let mut taking = self.taking();
+        taking.tell_lag(now_ms);
+        // A flood that has ended by falling silent is over as well.
+        if let Some(is_flooded) = taking.allowance.spend(0, now_ms) {
+            self.lane.set_flooded(is_flooded);
+        }
+        drop(taking);
         let text = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).settle(now);
         if let Some(text) = text {
             self.feed_log.tell_refusals(&printable(&text));

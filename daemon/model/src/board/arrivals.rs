@@ -79,7 +79,10 @@ impl Arrivals {
 
     /// A topic was pushed.
     pub(super) fn rest(&self, place: &mut Place, due: &Due, now: u64) {
-        if due.is_newest || place.topic.class() == Class::Event {
+        // Other values on the way to the one that was pushed before count as well: who takes every tick has had them.
+        let newest = &due.frame.tick().value;
+        let has_moved = || due.frames().any(|frame| frame.tick().value != *newest);
+        if due.is_newest || place.topic.class() == Class::Event || has_moved() {
             let early = place.rests_until.saturating_sub(now);
             if early > 0 && early <= self.interval / REACH {
                 place.rests_until += self.interval;

@@ -76,20 +76,17 @@ impl Deflater {
 
     /// The compressed payload. `None` if it would not be shorter than `text`.
     pub fn deflate(&mut self, text: &[u8]) -> Option<&[u8]> {
-        // The tail is cut off again. So a message that is worth sending compressed always fits into this room.
-        self.run(text, text.len() + TAIL.len()).filter(|payload| payload.len() < text.len())
+        self.deflate_anyway(text).filter(|payload| payload.len() < text.len())
     }
 
     /// The compressed payload, even if it is longer than `text`.
+    ///
+    /// There is always room for all of it: a message that is cut off leaves a part of itself in zlib-rs, which a reset does not clear.
     pub fn deflate_anyway(&mut self, text: &[u8]) -> Option<&[u8]> {
-        self.run(text, bound(text.len()))
-    }
-
-    fn run(&mut self, text: &[u8], room: usize) -> Option<&[u8]> {
         self.state.reset();
         self.out.clear();
         self.out.shrink_to(KEPT_BYTES);
-        self.out.reserve_exact(room);
+        self.out.reserve_exact(bound(text.len()));
         self.state.compress_vec(text, &mut self.out, FlushCompress::Sync).ok()?;
         let is_whole = self.state.total_in() == text.len() as u64;
         self.out.strip_suffix(&TAIL).filter(|_| is_whole)

@@ -199,7 +199,11 @@ fn each() -> Vec<Message> {
             ],
         }),
         Message::AskRevoked(AskRevoked { known: 7 }),
-        Message::Redeem(Redeem { id: 3, ticket: Bytes(Box::new([0xa5; 32])) }),
+        Message::Redeem(Redeem {
+            id: 3,
+            ticket: Bytes(Box::new([0xa5; 32])),
+            key: Bytes(Box::new([0x3c; 32])),
+        }),
         Message::Redeemed(Redeemed { id: 3, sealed: Some(Bytes(Box::new([0x5a; 48]))) }),
         Message::Redeemed(Redeemed { id: 4, sealed: None }),
         Message::Heartbeat(Heartbeat { version: "0.1.0".into(), revoked: u64::MAX, ..Heartbeat::default() }),

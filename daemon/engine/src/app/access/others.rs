@@ -11,7 +11,7 @@ use crate::cluster::{self, Command, Given, Keys};
 use crate::exchange::access::{Redeemed, TicketPlace};
 use tickerd_cluster::wire;
 use tickerd_config::{self as config, Role};
-use tickerd_identity::{Authenticator, Brought, Revocation};
+use tickerd_identity::{Authenticator, Brought, Letterbox, Revocation, envelope};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::secret::Secret;
@@ -58,10 +58,10 @@ impl Others {
     }
 
     /// Asks the node that gave a ticket out. It is as if nobody answered if that cannot be asked.
-    fn ask(&self, node: String, ticket: [u8; 32]) -> oneshot::Receiver<Given> {
+    fn ask(&self, node: String, ticket: [u8; 32], key: [u8; 32]) -> oneshot::Receiver<Given> {
         let (done, given) = oneshot::channel();
         if let Some(handle) = self.handle.get() {
-            handle.command(Command::Redeem { node, ticket, done });
+            handle.command(Command::Redeem { node, ticket, key, done });
         }
         given
     }
@@ -75,10 +75,14 @@ impl Others {
         authenticator: Arc<Authenticator>,
         judged: IntCounterVec,
     ) -> Redeemed {
-        let given = self.ask(node, Authenticator::digest_of(&ticket));
+        let Some(letterbox) = Letterbox::new() else { return Redeemed::Now(Err(Refusal::Busy)) };
+        let given = self.ask(node, Authenticator::digest_of(&ticket), letterbox.key());
         Redeemed::Later(Box::pin(async move {
             let found = match given.await {
-                Ok(given) => bought(&ticket, place, given),
+                Ok(Given { sealed, is_of_edge }) => {
+                    let sealed = sealed.and_then(|closed| letterbox.open(&closed));
+                    bought(&ticket, place, Given { sealed, is_of_edge })
+                }
                 Err(_) => Err(Refusal::TicketNode),
             };
             match found {
@@ -119,7 +123,7 @@ impl Keys for Keeper {
         self.authenticator.revocations().into_iter().map(written).collect()
     }
 
-    fn revoke(&self, node: &str, list: Vec<wire::Revocation>) {
+    fn revoke(&self, node: &str, list: Vec<wire::Revocation>) -> bool {
         let all = list.len();
         let read: Vec<_> = list.into_iter().filter_map(read).collect();
         let unread = all - read.len();
@@ -133,8 +137,9 @@ impl Keys for Keeper {
                  know their kind; revoke with issued-before, or upgrade this node"
             );
         }
+        let is_whole = merged.left_out == 0 && merged.astray == 0;
         if merged.new == 0 {
-            return;
+            return is_whole;
         }
         tracing::info!(
             node,
@@ -143,10 +148,11 @@ impl Keys for Keeper {
         );
         self.revocations.fetch_add(1, Ordering::Release);
         self.save_soon();
+        is_whole
     }
 
-    fn give_up(&self, ticket: &[u8; 32]) -> Option<Box<[u8]>> {
-        self.authenticator.give_up(ticket)
+    fn give_up(&self, ticket: &[u8; 32], key: &[u8]) -> Option<Box<[u8]>> {
+        envelope::close(key, self.authenticator.give_up(ticket)?.into_vec())
     }
 }
 

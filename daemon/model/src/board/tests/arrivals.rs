@@ -89,6 +89,24 @@ fn a_feed_that_speaks_all_the_time_is_pushed_once_in_an_interval() {
     assert_eq!(pushes, (0..10).map(|n| JOIN_US + n * INTERVAL).collect::<Vec<_>>());
 }
 
+/// Who takes every tick has had both values, so the topic rests, though the newest is what it was.
+#[test]
+fn a_value_that_goes_and_comes_back_rests_its_topic() {
+    let (mut board, a) = (board(), topic("f.a"));
+    say(&mut board, 0, &a, "1");
+    assert_eq!(arrived(&mut board, MS).len(), 1);
+    let mut pushes = Vec::new();
+    for n in 0..50 {
+        let now = 500 * MS + n * 2 * MS;
+        say(&mut board, now, &a, "2");
+        say(&mut board, now + 500, &a, "1");
+        if !arrived(&mut board, now + MS).is_empty() {
+            pushes.push(n);
+        }
+    }
+    assert_eq!(pushes, [0], "once in an interval");
+}
+
 #[test]
 fn topics_that_move_together_are_pushed_together() {
     let (mut board, a, b) = (board(), topic("f.a"), topic("f.b"));

@@ -97,6 +97,30 @@ fn what_does_not_get_shorter_is_not_compressed() {
     }
 }
 
+/// What does not shrink leaves nothing behind for the messages after it, at any level and window.
+#[test]
+fn noise_again_and_again_does_no_harm() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut noise = |length: usize| -> Vec<u8> {
+        let byte = |_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 56) as u8
+        };
+        (0..length).map(byte).collect()
+    };
+    let text = b"{\"price\":\"101.25\",\"bid\":\"101.24\",\"ask\":\"101.26\"}".repeat(4);
+    for level in [1, 2, 6, 9] {
+        for (bits, length) in [(9, 1_000), (13, 1_000), (15, 20_000), (15, 128_000)] {
+            let mut deflater = Deflater::new(level, bits);
+            for round in 0..(2 << 20) / length {
+                assert_eq!(deflater.deflate(&noise(length)), None, "{level} {bits} {length} {round}");
+            }
+            let payload = deflater.deflate(&text).unwrap();
+            assert_eq!(read(payload, bits), text, "{level} {bits} {length}");
+        }
+    }
+}
+
 /// Text with repetitions near and far.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof!["[a-z]{1,12}", r#""price":"[0-9]{1,5}\.[0-9]{2}","#, "\\PC{1,5}"];
