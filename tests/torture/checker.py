@@ -17,7 +17,8 @@ class Checker:
         self.last = {}
         self.epoch, self.epochs = None, []
         self.ticks = 0
-        self.resets = 0
+        # Notices `reset`, and how many there were when this connection began.
+        self.resets = self.begun_with = 0
         self.changed = asyncio.Event()
         self.failed = None
         self.ws = self.task = None
@@ -50,6 +51,7 @@ class Checker:
         if known:
             # What appears later is had as well.
             await self.ws.send(json.dumps({"event": "subscribe", "data": {"topics": [self.pattern], "mode": "all", "snapshot": False}}))
+        self.begun_with = self.resets
         self.task = asyncio.create_task(self.read())
         return connected
 
@@ -110,7 +112,10 @@ class Checker:
         if self.failed:
             raise self.failed
 
-    async def end(self):
+    async def end(self, whole=False):
+        """Ends the connection. A `reset` tells of a loss, and with `whole` there must be none since it began."""
+        lost = self.resets - self.begun_with
+        assert not (whole and lost), f"ticks were lost {lost} times, and `reset` told"
         if self.ws:
             self.ws.transport.abort()
         if self.task:

@@ -25,6 +25,8 @@ async def answer(raw):
                 if not more:
                     break
                 said += more
+    except TimeoutError:
+        raise AssertionError("it was neither answered nor refused") from None
     except OSError:
         pass
     return said
@@ -50,8 +52,8 @@ async def descriptors(scale):
             assert 0 < inside < most, f"{inside} are in with {most} descriptors"
             # A feed that dies now cannot be started before there are some.
             child = daemon.child("feed-host --feed sim")
-            if child:
-                os.kill(child, signal.SIGKILL)
+            assert child, "the feed has a process of its own"
+            os.kill(child, signal.SIGKILL)
             before = daemon.cpu_s()
             began = asyncio.get_running_loop().time()
             await checker.more(200)
@@ -66,7 +68,7 @@ async def descriptors(scale):
                 async with asyncio.timeout(GUARD):
                     while "value" not in json.loads(await ws.recv())["data"]:
                         pass
-        await checker.end()
+        await checker.end(whole=True)
     return f"{scale(5, 1)} × {wanted} clients at {most} descriptors: {inside} in, {refused} refused; {checker.ticks} ticks to who was there, the feed is back"
 
 
@@ -94,7 +96,7 @@ async def outputs(scale):
             await checker.more(scale(2_000, 500))
             code = daemon.end(signal.SIGTERM)
             assert code == 0, f"{name}: it ended with {code}"
-            await checker.end()
+            await checker.end(whole=True)
             if name != "gone":
                 os.close(reading)
             full.close()
@@ -114,22 +116,25 @@ async def cgroup(scale):
                     ["python3", "-c", "import sys; held = b'x' * (200 << 20); print(flush=True); sys.stdin.read()"],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=group.enter,
                 )
-                hog.stdout.readline()
-                group.limit_to(group.in_use() * 100 // 93)
-                said = b""
-                for _ in range(GUARD * 5):
-                    raw = await daemon.connect()
-                    await asyncio.get_running_loop().sock_sendall(raw, HANDSHAKE.format(path="/ws").encode())
-                    said = await answer(raw)
-                    raw.close()
-                    if b" 503 " in said[:16]:
-                        break
-                    await asyncio.sleep(0.2)
-                assert b" 503 " in said[:16], said
-                await checker.more(100)
-                hog.stdin.close()
-                hog.wait(GUARD)
-                hog.stdout.close()
+                try:
+                    hog.stdout.readline()
+                    group.limit_to(group.in_use() * 100 // 93)
+                    said = b""
+                    for _ in range(GUARD * 5):
+                        raw = await daemon.connect()
+                        await asyncio.get_running_loop().sock_sendall(raw, HANDSHAKE.format(path="/ws").encode())
+                        said = await answer(raw)
+                        raw.close()
+                        if b" 503 " in said[:16]:
+                            break
+                        await asyncio.sleep(0.2)
+                    assert b" 503 " in said[:16], said
+                    await checker.more(100)
+                finally:
+                    hog.kill()
+                    hog.wait(GUARD)
+                    hog.stdin.close()
+                    hog.stdout.close()
                 group.limit_to(2 << 30)
 
                 def comes_in():
@@ -140,7 +145,7 @@ async def cgroup(scale):
                     assert "connected" in await ws.recv()
                 await checker.more(50)
             assert daemon.end(signal.SIGTERM) == 0
-            await checker.end()
+            await checker.end(whole=True)
     return f"{scale(3, 1)} × 93 % in use: new clients got 503, {checker.ticks} ticks to who was there"
 
 
