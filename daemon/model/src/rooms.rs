@@ -26,10 +26,9 @@ pub use self::to::{CONN_BYTES_MAX, To, is_name};
 use crate::history::Depth;
 use crate::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use crate::protocol::error::{Code, ProtocolError};
+pub use crate::topic::PUBLISHED as KIND;
 use crate::wire::json;
 
-/// The event kind of messages that clients publish.
-pub const KIND: &str = "message";
 /// Messages that a room takes per second in the long run, from all its publishers together.
 pub const MESSAGES_PER_S: u64 = 100;
 /// Messages that a room takes at once.

@@ -26,6 +26,8 @@ pub const NAME_BYTES_MAX: usize = TOPIC_BYTES_MAX + bar::PREFIX_BYTES_MAX;
 pub const NAME_SEGMENTS_MAX: usize = SEGMENTS_MAX + bar::PREFIX_SEGMENTS;
 /// Longest segment, in bytes.
 pub const SEGMENT_BYTES_MAX: usize = 64;
+/// The event kind of what clients publish, which no feed may have.
+pub const PUBLISHED: &str = "message";
 /// The first segment that belongs to the server.
 pub const SERVER_SEGMENT: &str = "tickerd";
 

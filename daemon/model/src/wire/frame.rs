@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
-use crate::rooms;
 use crate::tick::Tick;
+use crate::topic::PUBLISHED;
 use crate::wire::encoding::{Encoder, Encoding, Mark};
 use crate::wire::message::Message;
 use crate::wire::signature::{self, Sign};
@@ -72,7 +72,7 @@ impl Frame {
 
     /// Whether a client said it.
     pub fn is_published(&self) -> bool {
-        self.tick.from.is_some() || self.tick.topic.kind() == rooms::KIND
+        self.tick.from.is_some() || self.tick.topic.kind() == PUBLISHED
     }
 
     /// The same as one gets it that is in step with no shared stream. What a client said is never compressed for who keeps a
