@@ -169,7 +169,6 @@ async fn keys_are_fetched_and_change_while_users_come() {
     asks_until(old.token("ann"), 401).await;
     // Names of keys that nobody has are no way to have the issuer asked again and again.
     let before = issuer.asked.load(Ordering::SeqCst);
-    let mut client = daemon.connected().await;
     let strangers = (0..1_000).map(|at| {
         let token = new.sign(&json!({"alg": "EdDSA", "kid": format!("k{at}")}), &claims("ann"));
         let daemon = &daemon;
@@ -181,6 +180,7 @@ async fn keys_are_fetched_and_change_while_users_come() {
     within("answers to strangers", futures_util::future::join_all(strangers)).await;
     let asked = issuer.asked.load(Ordering::SeqCst) - before;
     assert!(asked <= 3, "{asked} fetches for 1,000 names");
+    let mut client = daemon.connected().await;
     client.send(json!({"event": "auth", "data": {"token": new.token("bob")}})).await;
     assert_eq!(client.until("authenticated").await.data["user"], "bob");
 }
