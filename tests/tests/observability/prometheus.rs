@@ -68,12 +68,14 @@ impl Prometheus {
         };
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let heard = async {
-            let (mut said, mut address) = (Vec::new(), None);
+            // The two lines come from two threads, in any order.
+            let (mut said, mut address, mut is_ready) = (Vec::new(), None, false);
             while let Some(line) = lines.next_line().await.unwrap() {
                 if let Some((_, at)) = line.split_once("msg=\"Listening on\" address=") {
                     address = at.trim().parse().ok();
                 }
-                if let Some(address) = address.filter(|_| line.contains("Server is ready")) {
+                is_ready |= line.contains("Server is ready");
+                if let Some(address) = address.filter(|_| is_ready) {
                     return address;
                 }
                 said.push(line);
