@@ -50,7 +50,10 @@ async fn a_strange_name_on_loopback_gets_nothing_and_is_told_what_to_add() {
     assert!(upgrade(&daemon, &evil).await.starts_with("HTTP/1.1 403 "));
     let said = client.sync().await;
     // On a slow machine the feed may become up this late.
-    assert!(said.iter().all(|event| event.data["type"] == "feed"), "nothing was published, but {said:?} came");
+    assert!(
+        said.iter().all(|event| event.data["type"] == "feed"),
+        "nothing was published, but {said:?} came"
+    );
     for path in ["/metrics", "/readyz?verbose", "/livez"] {
         let answer = ask(daemon.admin(), &format!("GET {path}"), &evil).await;
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("hosts = ["), "{path}: {answer}");

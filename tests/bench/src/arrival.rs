@@ -21,7 +21,7 @@ const FRAME_BYTES: usize = 175;
 const RATIO_AT_MOST: f64 = 1.3;
 
 pub fn run(id: Id, one: &Load, many: &Load, options: &Options, report: &mut Report) -> Result<(), Error> {
-    let (mut own, mut beats, mut floors) = <([Vec<f64>; 2], [Vec<f64>; 2], [Vec<f64>; 2])>::default();
+    let [mut own, mut alone, mut beats, mut floors] = <[[Vec<f64>; 2]; 4]>::default();
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
         let keep = |kept: &mut [Vec<f64>; 2], ages: [f64; 2]| {
@@ -31,14 +31,20 @@ pub fn run(id: Id, one: &Load, many: &Load, options: &Options, report: &mut Repo
         if repeat % 2 == 1 {
             keep(&mut floors, of_floor(id, one, size, options)?);
         }
-        keep(&mut own, of_daemon(id, one, true, options)?);
-        keep(&mut beats, of_daemon(id, one, false, options)?);
+        let arrival = Setup { arrival: true, ..Setup::default() };
+        keep(&mut own, of_daemon(id, one, arrival, options)?);
+        keep(&mut alone, of_daemon(id, one, Setup { one_shard: true, ..arrival }, options)?);
+        keep(&mut beats, of_daemon(id, one, Setup::default(), options)?);
         if repeat % 2 == 0 {
             keep(&mut floors, of_floor(id, one, size, options)?);
         }
     }
-    for (((what, own), beats), floor) in ["median", "p99"].iter().zip(own).zip(beats).zip(floors) {
+    for ((((what, own), alone), beats), floor) in
+        ["median", "p99"].iter().zip(own).zip(alone).zip(beats).zip(floors)
+    {
         let row = Row::new(id, format!("{what} from the sample"), "ms", own).beside(floor.clone());
+        report.add(row.ratio_at_most(RATIO_AT_MOST));
+        let row = Row::new(id, format!("{what}, one sending thread"), "ms", alone).beside(floor.clone());
         report.add(row.ratio_at_most(RATIO_AT_MOST));
         report.add(Row::new(id, format!("{what} at beats"), "ms", beats).beside(floor));
     }
@@ -46,9 +52,9 @@ pub fn run(id: Id, one: &Load, many: &Load, options: &Options, report: &mut Repo
     broadcast::compare(id, many, [terms(true), terms(false)], options, report)
 }
 
-fn of_daemon(id: Id, load: &Load, arrival: bool, options: &Options) -> Result<[f64; 2], Error> {
+fn of_daemon(id: Id, load: &Load, setup: Setup, options: &Options) -> Result<[f64; 2], Error> {
     let feed = Feed { topics: load.topics, interval: load.interval };
-    let daemon = Daemon::start(options, Setup { feed: Some(feed), arrival, ..Setup::default() })?;
+    let daemon = Daemon::start(options, Setup { feed: Some(feed), ..setup })?;
     let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?;
     let names: Vec<_> = (0..load.topics).map(|topic| format!("{FEED}.T{topic}")).collect();
     swarm.join(load.clients, Habit::Reads, |_| format!("?topics={}", names.join(",")))?;

@@ -41,6 +41,8 @@ pub struct Setup {
     pub auth: bool,
     /// The feed is pushed on arrival.
     pub arrival: bool,
+    /// One thread sends, as the floor's does; else one per core.
+    pub one_shard: bool,
     /// Clients come at the daemon's default pace.
     pub paced: bool,
     /// The feed's prices make bars of these periods, as `[bars] keep` has them; none are made when not given.
@@ -128,6 +130,9 @@ fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
     let listen = if tls { "{ address = \"127.0.0.1:0\", tls = true }" } else { "\"127.0.0.1:0\"" };
     // Compression is for those who offer it, so the others do not notice. The crowd of a bench comes in without a wait.
     let mut text = format!("[server]\nlisten = [{listen}]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
+    if setup.one_shard {
+        text += "shards = 1\n";
+    }
     if tls {
         text += "[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n";
     }
