@@ -142,6 +142,7 @@ async fn it_runs_within_walls_and_with_little_of_the_daemons_environment() {
         say group "$(awk -v own=$$ '{ print ($5 == own) }' /proc/$$/stat)"
         say environment "$SECRET|$CREDENTIALS_DIRECTORY|$SSL_CERT_FILE|$https_proxy|$NOTIFY_SOCKET|${PATH:+path}"
         say oom "$(cat /proc/self/oom_score_adj)"
+        say nice "$(nice)"
         exec cat"#;
     let daemon = daemon()
         .feed(exec("look", ["/bin/sh", "-c", look]))
@@ -155,7 +156,7 @@ async fn it_runs_within_walls_and_with_little_of_the_daemons_environment() {
     let mut client = daemon.connected().await;
     client.subscribe(json!({"topics": ["look.*"]})).await;
     let mut seen = std::collections::BTreeMap::new();
-    while seen.len() < 5 {
+    while seen.len() < 6 {
         let tick = client.until("look").await;
         seen.insert(tick.topic().to_owned(), tick.value().as_str().unwrap().to_owned());
     }
@@ -166,6 +167,9 @@ async fn it_runs_within_walls_and_with_little_of_the_daemons_environment() {
     // What a container has set above it, not everyone may lower.
     let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().to_owned();
     let is_higher = own.parse::<i32>().unwrap() > 500;
+    let nice = std::process::Command::new("nice").output().unwrap().stdout;
+    let nice: i32 = String::from_utf8(nice).unwrap().trim().parse().unwrap();
+    assert_eq!(seen["look.nice"], (nice + 5).min(19).to_string(), "the daemon comes first");
     assert!(seen["look.oom"] == "500" || is_higher && seen["look.oom"] == own, "{own}, {seen:?}");
 }
 
@@ -192,7 +196,7 @@ async fn lines_are_taken_as_they_come() {
     let mut client = daemon.connected().await;
     client.send(json!({"event": "subscribe", "data": {"topics": ["t.*"]}})).await;
     let mut seen = std::collections::BTreeSet::new();
-    while seen.len() < 5 {
+    while seen.len() < 6 {
         seen.insert(client.tick().await.topic().to_owned());
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["t.bom", "t.crlf", "t.early", "t.last", "t.later"]);
