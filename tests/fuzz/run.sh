@@ -44,6 +44,9 @@ spent=$(sed -n '2s/[ms]/ /gp' "$log.times" | awk '{printf "%.0f", $1 * 60 + $2 +
 inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 [[ -n $inputs ]] || inputs=$(sed -n 's/^#\([0-9]*\).*/\1/p' "$log" | tail -n 1)
 cover=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -n 1)
-if [[ $code -eq 0 ]]; then outcome="nothing found"; else outcome="FOUND after $(($(date +%s) - start)) s: see $log"; fi
+if [[ $code -eq 0 && ${cover:-0} -eq 0 ]]; then
+  # Without counters it only throws what it has, so nothing was looked for.
+  code=1 outcome="NO COVERAGE: see $log"
+elif [[ $code -eq 0 ]]; then outcome="nothing found"; else outcome="FOUND after $(($(date +%s) - start)) s: see $log"; fi
 printf '%-10s %12s %9s %8s  %s\n' "$target" "${inputs:-0}" "${cover:-0}" "$spent" "$outcome"
 exit "$code"

@@ -18,8 +18,10 @@ use tickerd_engine::server::{Metrics, Running, Server, Ways};
 
 /// No outcome depends on it.
 const GUARD: Duration = Duration::from_secs(20);
-const ANSWERS: [u16; 21] =
-    [101, 200, 204, 206, 304, 400, 401, 403, 404, 405, 406, 408, 409, 413, 414, 415, 417, 426, 429, 431, 503];
+const ANSWERS: [u16; 22] = [
+    101, 200, 204, 206, 304, 400, 401, 403, 404, 405, 406, 408, 409, 413, 414, 415, 417, 422, 426, 429, 431,
+    503,
+];
 
 /// Over a unix socket, since so many connections would use up all ports.
 static SERVER: LazyLock<(Running, PathBuf)> = LazyLock::new(|| {
