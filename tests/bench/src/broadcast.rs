@@ -202,6 +202,9 @@ pub fn start_floor(load: &Load, bytes: usize, link: Link) -> Result<RunningFloor
     ];
     let arguments = arguments.iter().flat_map(|(name, value)| [(*name).into(), value.to_string().into()]);
     let mut arguments: Vec<OsString> = ["floor".into()].into_iter().chain(arguments).collect();
+    if load.per_client() < load.topics {
+        arguments.extend(["--of".into(), load.topics.to_string().into()]);
+    }
     let folder = TempDir::new().map_err(Error::io("a scratch folder"))?;
     if link == Link::Tls {
         tls::write(folder.path())?;

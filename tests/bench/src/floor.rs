@@ -1,7 +1,8 @@
 //! The floor: the least a server can do that hands the same bytes to the same sockets at the same times.
 //!
 //! One thread, one ready buffer, one `send` per socket and beat; it parses nothing, keeps nothing and knows no topics. With
-//! TLS it encrypts the buffer for each socket, as it must.
+//! TLS it encrypts the buffer for each socket, as it must. Where clients have selections of their own, it copies each one's
+//! frames together first.
 
 use std::{
     io::{self, Read, Write},
@@ -28,6 +29,9 @@ const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n\r\n";
 
+/// From one frame of a selection to the next: they lie apart, as topics of one's own choice do.
+const STEP: usize = 3;
+
 /// Accepts its clients, then writes until it is killed or a client leaves.
 pub fn run(floor: &Floor) -> Result<ExitCode, Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("the floor's listener"))?;
@@ -48,11 +52,21 @@ fn serve(listener: &TcpListener, floor: &Floor) -> io::Result<()> {
         return contexts::serve(sockets, floor.frames, interval);
     }
     let mut scratch = Vec::new();
-    let buffer = ready_buffer(floor.frames, floor.bytes);
+    let of = floor.of.unwrap_or(floor.frames).max(floor.frames).max(1);
+    let size = floor.bytes / floor.frames.max(1);
+    let mut buffer = ready_buffer(floor.frames, floor.bytes);
+    let all = ready_buffer(of, of * size);
     let mut beat = Instant::now() + wall::until(wall::now(), interval, 0.0);
     loop {
         thread::sleep(beat.saturating_duration_since(Instant::now()));
-        for (socket, sealed) in &mut sockets {
+        for (client, (socket, sealed)) in sockets.iter_mut().enumerate() {
+            if floor.of.is_some() {
+                buffer.clear();
+                for nth in 0..floor.frames {
+                    let at = (client + nth * STEP) % of * size;
+                    buffer.extend_from_slice(all.get(at..at + size).unwrap_or_default());
+                }
+            }
             match sealed {
                 None => socket.write_all(&buffer)?,
                 Some(sealed) => {

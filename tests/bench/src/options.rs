@@ -63,6 +63,9 @@ pub struct Floor {
     /// Size of the ready buffer, frame headers included.
     #[arg(long)]
     pub bytes: usize,
+    /// Each client's frames are copied together out of so many, from a place of its own on, in place of the ready buffer.
+    #[arg(long)]
+    pub of: Option<usize>,
     #[arg(long)]
     pub interval_ms: u64,
     /// Quotes that change, compressed for each client in a context of its own, in place of the ready buffer.
