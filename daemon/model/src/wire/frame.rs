@@ -78,7 +78,9 @@ impl Frame {
     /// The same as one gets it that is in step with no shared stream. What a client said is never compressed for who keeps a
     /// window: the length of a guess would tell whether it is a repetition.
     pub fn bytes_alone(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
-        let encoding = if self.is_published() { encoding } else { encoding.alone(encoder.settings()) };
+        let alone = encoding.alone(encoder.settings());
+        // For most there is no difference, and who said it needs no look.
+        let encoding = if alone == encoding || self.is_published() { encoding } else { alone };
         self.bytes(encoding, encoder)
     }
 

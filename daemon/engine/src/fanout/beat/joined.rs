@@ -60,8 +60,14 @@ impl Joined {
 
     /// Adds an item, `at` its number in the walk. Notices come first.
     pub fn push(&mut self, at: u32, item: &Item, encoding: Encoding, encoder: &Encoder) {
-        self.led.extend_from_slice(item.bytes(encoding, encoder));
-        self.close_item(at, item);
+        let is_notice = matches!(item.payload, Payload::Notice(..));
+        self.push_bytes(at, item.bytes(encoding, encoder), is_notice);
+    }
+
+    /// Adds an item whose bytes are these.
+    pub fn push_bytes(&mut self, at: u32, bytes: &[u8], is_notice: bool) {
+        self.led.extend_from_slice(bytes);
+        self.close_item(at, is_notice);
     }
 
     /// Adds an item as a part of a stream, or as it is if that is what the stream's rules want. False if that failed: then
@@ -80,13 +86,13 @@ impl Joined {
         } else if !stream.add(plain, &mut self.led) {
             return false;
         }
-        self.close_item(at, item);
+        self.close_item(at, matches!(item.payload, Payload::Notice(..)));
         true
     }
 
-    fn close_item(&mut self, at: u32, item: &Item) {
+    fn close_item(&mut self, at: u32, is_notice: bool) {
         self.ends.push((self.bytes().len(), at));
-        self.notices += usize::from(matches!(item.payload, Payload::Notice(..)));
+        self.notices += usize::from(is_notice);
     }
 
     /// Where each item ends, and its number in the walk.

@@ -2,3 +2,4 @@
 
 pub mod joined;
 pub mod walk;
+mod whole;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::joined::{Joined, Written};
+use super::whole::{self, Whole};
 use crate::exchange::ConnId;
 use crate::fanout::connection::Connection;
 use crate::fanout::metrics::Metrics;
@@ -45,6 +46,7 @@ pub struct Walk {
     /// who was served already or is met again further down.
     members_left: usize,
     joined: Joined,
+    whole: Whole,
     /// The same as a part of the cohort's stream, for those who are in step with it.
     shared: Joined,
     /// Who those are; none where the cohort has no stream.
@@ -198,6 +200,14 @@ impl Walk {
 
     /// Joins what a cohort is due for those who are in step with no stream.
     fn join(&mut self, cohort: &Cohort, encoder: &Encoder) {
+        if cohort.encoding == whole::ENCODING && self.whole.lay(&self.items, self.touched.len(), encoder) {
+            for at in &cohort.due {
+                if let Some(bytes) = self.whole.get(*at) {
+                    self.joined.push_bytes(*at, bytes, *at < self.notices);
+                }
+            }
+            return;
+        }
         for at in &cohort.due {
             if let Some(item) = self.items.get(*at as usize) {
                 self.joined.push(*at, item, cohort.encoding, encoder);
@@ -306,6 +316,7 @@ impl Walk {
         self.touched.clear();
         self.begun = 0;
         self.joined.clear();
+        self.whole.clear();
         self.shared.clear();
         self.turn = None;
         // A beat much larger than usual does not keep its memory for good.

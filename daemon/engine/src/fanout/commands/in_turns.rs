@@ -169,14 +169,9 @@ impl Shard {
             }
             Costly::Subscribe(_) | Costly::Resume(..) | Costly::Unsubscribe { .. } => {}
         }
-        let edits = self.edits_of(id, &queued.command);
-        let (member, from) = self.member(id);
-        let Shard { table: Table { cohorts, topics }, turns, .. } = self;
-        let effort = own.as_mut().unwrap_or(&mut turns.effort);
-        let is_whole = cohorts.prepare(topics, member, from, &edits, &mut queued.cohort, effort);
-        if !is_whole || !effort.take(cohorts.cost_of_move(from, queued.cohort)) {
-            // What it names is found again in the next turn. Its client may be gone by then, and nobody would free it.
-            self.table.forget_all(&edits);
+        // With all the effort there is, the change itself builds what it needs. Who resumes is asked about before the change.
+        let is_prepared = own.is_none() || matches!(queued.command, Costly::Resume(..));
+        if is_prepared && !self.prepare(queued, &mut own) {
             return false;
         }
         // What is said now must come after the beat that is on its way.
@@ -192,6 +187,22 @@ impl Shard {
             }
             Costly::Unsubscribe { request, names } => self.unsubscribe(id, request, &names),
             Costly::List { .. } | Costly::Get(_) => {}
+        }
+        true
+    }
+
+    /// Builds the cohort that a command brings its client to, as far as the turn allows, or `own` effort; whether it is whole.
+    fn prepare(&mut self, queued: &mut QueuedCommand, own: &mut Option<Effort>) -> bool {
+        let id = queued.conn;
+        let edits = self.edits_of(id, &queued.command);
+        let (member, from) = self.member(id);
+        let Shard { table: Table { cohorts, topics }, turns, .. } = self;
+        let effort = own.as_mut().unwrap_or(&mut turns.effort);
+        let is_whole = cohorts.prepare(topics, member, from, &edits, &mut queued.cohort, effort);
+        if !is_whole || !effort.take(cohorts.cost_of_move(from, queued.cohort)) {
+            // What it names is found again in the next turn. Its client may be gone by then, and nobody would free it.
+            self.table.forget_all(&edits);
+            return false;
         }
         true
     }

@@ -6,7 +6,7 @@
 //! take several turns (see `building`).
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,6 +28,9 @@ use tickerd_model::wire::shared::Stream;
 
 /// Tiers by slot.
 type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;
+
+/// Of what was asked, which is many small numbers. Two keys that are the same by chance are told apart by what was asked.
+type Hashers = foldhash::quality::RandomState;
 
 /// A topic that a cohort gets, and at which tier.
 #[derive(Debug, Clone, Copy)]
@@ -106,10 +109,10 @@ pub struct Cohorts {
     cohorts: Slab<CohortId, Cohort>,
     /// Nobody is in them, and some of their wires are left.
     dead: VecDeque<CohortId>,
-    by_key: HashMap<u128, Vec<CohortId>>,
+    by_key: HashMap<u128, Vec<CohortId>, Hashers>,
     /// What they ask for besides exact topics.
     pub patterns: Patterns,
-    hashers: (RandomState, RandomState),
+    hashers: (Hashers, Hashers),
     count: usize,
     /// Of all members together.
     subscriptions: Kinds,
@@ -324,7 +327,7 @@ impl Cohorts {
     }
 
     fn key(&self, encoding: Encoding, asks: &[Ask]) -> u128 {
-        fn one(hashers: &(RandomState, RandomState), part: impl Hash) -> u128 {
+        fn one(hashers: &(Hashers, Hashers), part: impl Hash) -> u128 {
             u128::from(hashers.0.hash_one(&part)) << 64 | u128::from(hashers.1.hash_one(&part))
         }
         let asked = asks.iter().map(|ask| one(&self.hashers, ask));
