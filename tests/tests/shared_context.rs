@@ -127,6 +127,33 @@ async fn each_window_is_shared_and_who_is_alone_reads_the_same() {
     assert!(daemon.metric("tickerd_compression_messages_total{context=\"shared\"}").await > Some(300.0));
 }
 
+/// Goal: a snapshot keeps nobody out of step for as long as the slowest rate takes. Method: one rate takes a minute.
+#[tokio::test]
+async fn who_takes_a_slower_rate_is_in_step_soon() {
+    let script = Script::new("s");
+    let server = "shards = 1\ntiers = [\"100ms\", \"1m\"]\ncompression = { members = 2, every = \"1s\" }";
+    let daemon = daemon().feed(script.feed()).server(server).run().await;
+    let path = "/ws?topics=s.a&rate=100ms";
+    let mut plain = daemon.client(path).await;
+    plain.until("subscribed").await;
+    tick(&script, 0, &mut plain, &mut []).await;
+    let mut readers = Vec::new();
+    for _ in 0..2 {
+        let mut reader = Reader::new(&daemon, path, 13).await;
+        assert_eq!(reader.until("tick").await.0.value(), &quote(0), "its snapshot");
+        readers.push(reader);
+    }
+    let alone = tick(&script, 1, &mut plain, &mut readers).await[0].unwrap();
+    // Each takes a tenth of a second, and a stream starts anew each second.
+    for n in 2..100 {
+        let parts = tick(&script, n, &mut plain, &mut readers).await;
+        if parts.iter().all(|part| part.unwrap() < 0.6 * alone) {
+            return;
+        }
+    }
+    panic!("they are never in step");
+}
+
 #[tokio::test]
 async fn what_clients_say_and_private_answers_come_plain() {
     let script = Script::new("s");

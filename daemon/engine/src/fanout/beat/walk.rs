@@ -257,7 +257,7 @@ impl Walk {
             return Written::Nothing;
         }
         let before = std::mem::take(&mut conn.step);
-        let joined = if early || conn.ahead.is_some() {
+        let joined = if early || self.is_had(conn, cohort) {
             self.join_own(conn, cohort, encoder);
             &self.own
         } else if let Some(turn) = &self.turn {
@@ -281,18 +281,18 @@ impl Walk {
         joined.write(conn, &self.items, self.pending, now_s)
     }
 
+    /// Whether a member has some of what its cohort is due already.
+    fn is_had(&self, conn: &Connection, cohort: &Cohort) -> bool {
+        let mut due = cohort.due.iter().filter_map(|at| self.items.get(*at as usize));
+        conn.ahead.is_some() && due.any(|item| conn.has(item))
+    }
+
     /// Joins what one member is due, without what it has already.
     fn join_own(&mut self, conn: &Connection, cohort: &Cohort, encoder: &Encoder) {
         self.own.clear();
         for at in &cohort.due {
             let Some(item) = self.items.get(*at as usize) else { continue };
-            let had = match (&item.payload, &conn.ahead) {
-                (Payload::Newest(slot, frame) | Payload::Every(slot, frame), Some(ahead)) => {
-                    ahead.has(*slot, frame.tick().n)
-                }
-                _ => false,
-            };
-            if !had {
+            if !conn.has(item) {
                 self.own.push(*at, item, conn.encoding, encoder);
             }
         }

@@ -16,6 +16,7 @@ use self::phase::Phase;
 use crate::exchange::arrival::{Caller, Opening, Permit, Share};
 use crate::fanout::metrics::Counts;
 use crate::fanout::outbox::ahead::Ahead;
+use crate::fanout::outbox::item::{Item, Payload};
 use crate::fanout::outbox::newest::PushedSince;
 use crate::fanout::outbox::refill::{CatchingUp, Current};
 use crate::fanout::outbox::{Lag, Outbox};
@@ -103,6 +104,16 @@ pub enum Sent {
 }
 
 impl Connection {
+    /// Whether it has what an item brings, since that was sent outside the beats.
+    pub fn has(&self, item: &Item) -> bool {
+        match (&item.payload, &self.ahead) {
+            (Payload::Newest(slot, frame) | Payload::Every(slot, frame), Some(ahead)) => {
+                ahead.has(*slot, frame.tick().n)
+            }
+            _ => false,
+        }
+    }
+
     /// Sends what is owed, until the socket refuses, the turn is over or nothing is left.
     pub fn send_owed(&mut self, current: Current<'_>, now_s: u32, counts: &mut Counts) -> Sent {
         let Some(outbox) = &mut self.outbox else { return Sent::Level };
