@@ -109,7 +109,10 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.way {
             Way::Tcp { host, port, tls } => {
-                let path = self.path.strip_suffix(SOCKET_PATH).unwrap_or(&self.path);
+                // Shorter, if it is read as the same.
+                let short = self.path.strip_suffix(SOCKET_PATH);
+                let short = short.filter(|short| !short.ends_with('/') && !short.ends_with(SOCKET_PATH));
+                let path = short.unwrap_or(&self.path);
                 write!(f, "{}://{}:{port}{path}", if *tls { "wss" } else { "ws" }, bracketed(host))
             }
             Way::Unix(path) => write!(f, "unix:{}", path.display()),
@@ -129,6 +132,8 @@ mod tests {
             ("ws://localhost:8425/ws", "ws://localhost:8425", "/ws", "localhost:8425"),
             ("wss://live.example", "wss://live.example:443", "/ws", "live.example:443"),
             ("https://live.example/ticks/", "wss://live.example:443/ticks", "/ticks/ws", "live.example:443"),
+            ("ws://h:9/ws/ws", "ws://h:9/ws/ws", "/ws/ws", "h:9"),
+            ("ws://h:9/a//ws", "ws://h:9/a//ws", "/a//ws", "h:9"),
             ("ws://[::1]:9", "ws://[::1]:9", "/ws", "[::1]:9"),
             ("unix:/run/t.sock", "unix:/run/t.sock", "/ws", "localhost"),
             ("unix:///run/t.sock", "unix:/run/t.sock", "/ws", "localhost"),
@@ -136,6 +141,7 @@ mod tests {
             let address: Address = text.parse().unwrap_or_else(|why| panic!("{text}: {why}"));
             assert_eq!((address.to_string().as_str(), address.path.as_str()), (shown, path), "{text}");
             assert_eq!(address.host(), host, "{text}");
+            assert_eq!(address.to_string().parse(), Ok(address), "{text}");
         }
     }
 
