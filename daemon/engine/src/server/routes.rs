@@ -45,6 +45,8 @@ pub const FEEDS: &str = "/v1/feeds";
 pub const KEYS: &str = "/v1/keys";
 /// Where who has said who it is gets a ticket for a page's WebSocket.
 const TICKET: &str = "/v1/ticket";
+/// An echo that is compressed as what clients share.
+pub const ECHO_SHARED: &str = "/echo/shared";
 /// The type of documents.
 const JSON: &str = "application/json";
 /// What an event stream answers to.
@@ -188,7 +190,7 @@ impl Routes {
     fn way(&self, path: &str) -> Way {
         match path {
             "/ws" => Way::Socket,
-            "/echo" if self.settings.echo => Way::Echo,
+            "/echo" | ECHO_SHARED if self.settings.echo => Way::Echo,
             "/v1/sse" => Way::Stream,
             path if path.starts_with("/v1/topics") || path == BARS || path == VALUES => Way::Topics,
             FEEDS => Way::Feeds,

@@ -19,7 +19,7 @@ use tickerd_model::wire::encoding::Encoding;
 use super::answer::Answer;
 use super::metrics::Outcome;
 use super::rest::reply::Reply;
-use super::routes::Routes;
+use super::routes::{ECHO_SHARED, Routes};
 use super::upgrade::extensions::{self, Agreed, Keeps, Terms};
 use super::upgrade::handshake::{self, Refusal};
 
@@ -58,9 +58,10 @@ impl Routes {
             Some(SUBPROTOCOL_MSGPACK) => Encoding::Msgpack,
             _ => Encoding::Json,
         };
-        // What comes back from /echo is nobody else's.
+        // What comes back from /echo is nobody else's. What comes back from the other shows how it is to share.
+        let is_shared = request.uri().path() == ECHO_SHARED;
         let terms = self.settings.deflate.map(|terms| match kind {
-            Kind::Echo => Terms { is_shared: false, ..terms },
+            Kind::Echo => Terms { is_shared: terms.is_shared && is_shared, ..terms },
             Kind::Ticker { .. } => terms,
         });
         let agreed = terms.and_then(|terms| extensions::negotiate(request.headers(), terms));

@@ -366,4 +366,6 @@ fn echo_is_served_only_when_enabled() {
     let server = serve(|settings| settings.echo = Some(Default::default()));
     assert_eq!(server.ask(handshake().path("/echo").bytes()).status(), 101);
     assert_eq!(server.arrival().kind, Kind::Echo);
+    assert_eq!(server.ask(handshake().path("/echo/shared").bytes()).status(), 101);
+    assert_eq!(server.ask(handshake().path("/echo/other").bytes()).status(), 404);
 }

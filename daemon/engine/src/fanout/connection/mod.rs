@@ -1,6 +1,7 @@
 //! One client, as its shard keeps it. An idle one costs this struct, its socket and a small reading task.
 
 pub mod budget;
+pub mod echoes;
 pub mod link;
 pub mod phase;
 pub mod request;
@@ -11,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use self::budget::Budget;
+use self::echoes::Echoes;
 use self::link::Link;
 use self::phase::Phase;
 use crate::exchange::arrival::{Caller, Opening, Permit, Share};
@@ -58,6 +60,8 @@ pub struct Connection {
     pub is_awaited: bool,
     /// Serves `/echo`: its messages come back and nothing else is sent.
     pub echo: bool,
+    /// The stream in which they come back, on `/echo/shared`.
+    pub echoes: Option<Box<Echoes>>,
     /// Bytes that were sent to it.
     pub sent_bytes: u64,
     /// When something was last heard, in the shard's seconds.

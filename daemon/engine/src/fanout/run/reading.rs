@@ -115,12 +115,8 @@ impl Shard {
                 self.close_with(id, &close::reply(code), code.unwrap_or(1005));
                 return ControlFlow::Continue(());
             }
-            Inbound::Text(text) if echo => {
-                self.encoder.write_echo(Opcode::Text, text.as_bytes(), encoding, &mut out);
-            }
-            Inbound::Binary(bytes) if echo => {
-                self.encoder.write_echo(Opcode::Binary, bytes, encoding, &mut out);
-            }
+            Inbound::Text(text) if echo => self.echo(id, Opcode::Text, text.as_bytes(), &mut out),
+            Inbound::Binary(bytes) if echo => self.echo(id, Opcode::Binary, bytes, &mut out),
             Inbound::Text(text) if !encoding.is_msgpack() => return self.obey(id, Ok(text)),
             Inbound::Binary(bytes) if encoding.is_msgpack() => {
                 let text = msgpack::to_json(bytes, self.settings.limits.message);
@@ -144,5 +140,19 @@ impl Shard {
         }
         self.send(id, &out);
         ControlFlow::Continue(())
+    }
+
+    /// Appends what comes back of a message.
+    fn echo(&mut self, id: ConnId, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+        let (encoder, now) = (self.encoder.clone(), self.now);
+        let Some(conn) = self.connection(id) else { return };
+        match &mut conn.echoes {
+            Some(echoes) => {
+                let mut plain = Vec::new();
+                websocket::write(opcode, payload, &mut plain);
+                echoes.write(&plain, now, out);
+            }
+            None => encoder.write_echo(opcode, payload, conn.encoding, out),
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::exchange::ConnId;
 use crate::exchange::arrival::{Arrival, Kind};
 use crate::fanout::connection::Connection;
 use crate::fanout::connection::budget::Budget;
+use crate::fanout::connection::echoes::Echoes;
 use crate::fanout::connection::link::Link;
 use crate::fanout::connection::phase::Phase;
 use crate::fanout::shard::Shard;
@@ -28,6 +29,8 @@ impl Shard {
         };
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
+        let echo = matches!(kind, Kind::Echo);
+        let echoes = self.stream_for(encoding).filter(|_| echo).map(|stream| Box::new(Echoes::new(stream)));
         let id = self.connections.insert(Connection {
             link: link.clone(),
             beat: self.beat,
@@ -40,7 +43,8 @@ impl Shard {
             pinged: false,
             is_read: false,
             is_awaited: false,
-            echo: matches!(kind, Kind::Echo),
+            echo,
+            echoes,
             sent_bytes: 0,
             heard_s: self.now_s,
             generation,

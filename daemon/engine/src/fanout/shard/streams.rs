@@ -2,6 +2,8 @@
 
 use super::Shard;
 use crate::fanout::table::ids::CohortId;
+use tickerd_model::wire::deflate::Settings;
+use tickerd_model::wire::encoding::Encoding;
 use tickerd_model::wire::shared::choice::{Candidate, choose};
 use tickerd_model::wire::shared::{Step, Stream};
 
@@ -24,15 +26,19 @@ impl Shard {
         }
         for id in &chosen {
             if let Some(cohort) = self.table.cohorts.get_mut(*id)
-                && let Some(bits) = cohort.encoding.kept_bits()
                 && cohort.stream.is_none()
             {
-                cohort.stream = Some(Box::new(Stream::new(deflate.level, bits, sharing.every)));
+                cohort.stream = stream_for(&deflate, cohort.encoding).map(Box::new);
             }
         }
         let streams = chosen.len() as i64;
         self.metrics.compression.contexts.add(streams - self.streams_told);
         self.streams_told = streams;
+    }
+
+    /// A stream for those of this encoding, if it is one of those that keep a window.
+    pub fn stream_for(&self, encoding: Encoding) -> Option<Stream> {
+        stream_for(&self.settings.deflate, encoding)
     }
 
     /// Takes a cohort's stream away; its members are in step with none.
@@ -43,4 +49,8 @@ impl Shard {
             self.connections.get_mut(*member).into_iter().for_each(|conn| conn.step = Step::OUT);
         }
     }
+}
+
+fn stream_for(deflate: &Settings, encoding: Encoding) -> Option<Stream> {
+    Some(Stream::new(deflate.level, encoding.kept_bits()?, deflate.shared?.every))
 }
