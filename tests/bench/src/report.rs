@@ -11,7 +11,7 @@ Method: daemon and reference run one after the other, in turns, with the same cl
 process) over loopback. CPU is the server process's own clock, user and kernel, over whole beats after a warm-up;
 the feed prints from a process of its own, which is not counted, reading its lines is. Messages are those that
 arrived. a to d: the reference is the floor, one thread that sends a ready buffer of the same frames and bytes to
-each socket at each beat. f: the reference is the same daemon before the stalled clients came; g: a daemon without
+each socket at each beat; in c and d it copies each client's selection together. f: the reference is the same daemon before the stalled clients came; g: a daemon without
 the flooding feed; ages count from the beat until a reader has read. h: one feed says all it can, nobody subscribes.
 i to k: the same daemon with the same load in JSON text frames. l: so many times what a quarter, or half, of the topics
 cost. m: the same clients without recoveries. n, o: the floor encrypts too. q: nginx with TLS in front of the daemon, both
