@@ -46,6 +46,7 @@ pub fn settings(
         patterns_max: server.limits.patterns,
         commands_per_s: server.limits.commands_per_s,
         commands_burst: server.limits.commands_burst,
+        handshakes_per_s: server.limits.handshakes_per_s,
         pending: server.limits.pending,
         tally,
         heartbeat: server.heartbeat,

@@ -35,6 +35,8 @@ pub struct Settings {
     pub commands_per_s: u32,
     /// Commands at once.
     pub commands_burst: u32,
+    /// How many clients come in within a second.
+    pub handshakes_per_s: u32,
     /// Bytes that may wait for a client which does not read: of answers, and of ticks that it gets every one of.
     pub pending: usize,
     /// Counts who meets a limit.

@@ -22,6 +22,10 @@ const STEP: Duration = Duration::from_millis(5);
 /// How long is waited for those whom the server still hands over, however short the drain time: the server itself ends
 /// within a second, and they need a moment to close.
 const LATE_MAX: Duration = Duration::from_millis(1_500);
+/// When clients are to come back, in milliseconds: the first at once almost, the last not before this, and not after that.
+const WINDOW_MS: [u64; 3] = [500, 5_000, 60_000];
+/// Clients that come back in a second, whatever is let in: each takes about a quarter of a millisecond of a processor.
+const PER_S_MAX: u32 = 2_000;
 
 impl Shard {
     /// The client has shut its sending side. It may still listen, and keeps its subscriptions. A ping is sent at once: if the
@@ -59,11 +63,23 @@ impl Shard {
     }
 }
 
+/// When clients are to come back, in milliseconds from now: as many come in each second as are let in, and as one can serve.
+fn window_ms(clients: i64, per_s: u32) -> [u64; 2] {
+    let [first, last, longest] = WINDOW_MS;
+    let takes =
+        u64::try_from(clients).unwrap_or(0).saturating_mul(1_000) / u64::from(per_s.clamp(1, PER_S_MAX));
+    [first, (first + takes).clamp(last, longest)]
+}
+
 /// Tells everyone, waits half the drain time, closes, and waits the other half at most. Who still arrives is closed at once.
 pub async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration, arrivals: &mut mpsc::Receiver<Arrival>) {
     let half = drain / 2;
-    let closing =
-        event::message(&event::Closing { in_ms: half.as_millis() as u64, reconnect_ms: [500, 5000] });
+    let reconnect_ms = {
+        let shard = shard.borrow();
+        // Of all shards together.
+        window_ms(shard.metrics.connections.get(), shard.settings.handshakes_per_s)
+    };
+    let closing = event::message(&event::Closing { in_ms: half.as_millis() as u64, reconnect_ms });
     // A connection that is not greeted by now will not be.
     let everyone = shard.borrow_mut().stop_greeting();
     let is_there =
@@ -125,4 +141,25 @@ fn take_late(shard: &Rc<RefCell<Shard>>, arrivals: &mut mpsc::Receiver<Arrival>)
         }
     };
     !is_over || !shard.borrow().connections.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_clients_there_are_the_longer_is_their_window() {
+        for (clients, per_s, last) in [
+            (-1, 500, 5_000),
+            (0, 500, 5_000),
+            (2_000, 500, 5_000),
+            (10_000, 500, 20_500),
+            (10_000, 1, 60_000),
+            (10_000, 0, 60_000),
+            (20_000, 1_000_000, 10_500),
+            (i64::MAX, 500, 60_000),
+        ] {
+            assert_eq!(window_ms(clients, per_s), [500, last], "{clients} at {per_s}/s");
+        }
+    }
 }

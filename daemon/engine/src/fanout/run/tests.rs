@@ -76,6 +76,7 @@ fn settings(drain: Duration) -> Settings {
         patterns_max: 4,
         commands_per_s: 10,
         commands_burst: 20,
+        handshakes_per_s: 500,
         pending: 1 << 20,
         tally: Arc::new(Tally::new(&Registry::new(), &[]).unwrap()),
         heartbeat: second * 15,
