@@ -104,6 +104,20 @@ async def outputs(scale):
     return f"{', '.join(done)}, with TICKERD_LOG=trace: served, and ended with 0"
 
 
+async def comes_to(daemon, status):
+    """Until a handshake is answered with this status."""
+    said = b""
+    for _ in range(GUARD * 5):
+        raw = await daemon.connect()
+        await asyncio.get_running_loop().sock_sendall(raw, HANDSHAKE.format(path="/ws").encode())
+        said = await answer(raw)
+        raw.close()
+        if status in said[:16]:
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"no{status.decode()}but {said}")
+
+
 async def cgroup(scale):
     with Group() as group:
         group.limit_to(2 << 30)
@@ -119,16 +133,7 @@ async def cgroup(scale):
                 try:
                     hog.stdout.readline()
                     group.limit_to(group.in_use() * 100 // 93)
-                    said = b""
-                    for _ in range(GUARD * 5):
-                        raw = await daemon.connect()
-                        await asyncio.get_running_loop().sock_sendall(raw, HANDSHAKE.format(path="/ws").encode())
-                        said = await answer(raw)
-                        raw.close()
-                        if b" 503 " in said[:16]:
-                            break
-                        await asyncio.sleep(0.2)
-                    assert b" 503 " in said[:16], said
+                    await comes_to(daemon, b" 503 ")
                     await checker.more(100)
                 finally:
                     hog.kill()
@@ -137,10 +142,8 @@ async def cgroup(scale):
                     hog.stdout.close()
                 group.limit_to(2 << 30)
 
-                def comes_in():
-                    return daemon.metric("tickerd_connections") >= 1 and "memory is no longer short" in daemon.said()
-
-                await until("the memory to be free", comes_in)
+                # It looks at its memory now and then, so this takes a moment as well.
+                await comes_to(daemon, b" 101 ")
                 async with daemon.ws() as ws:
                     assert "connected" in await ws.recv()
                 await checker.more(50)

@@ -181,7 +181,7 @@ fn of_floor(load: &Load, bytes: usize, link: Link, options: &Options) -> Result<
         swarm = swarm.over_tls()?;
     }
     swarm.join(load.clients, Habit::Reads, |_| String::new())?;
-    window::measure(&[floor.server.pid()], &mut swarm, load.interval, options, |_| Ok(None))
+    window::measure(&[floor.pid()], &mut swarm, load.interval, options, |_| Ok(None))
 }
 
 /// A floor that runs.
@@ -189,6 +189,12 @@ pub struct RunningFloor {
     server: Server,
     pub address: SocketAddr,
     _folder: TempDir,
+}
+
+impl RunningFloor {
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
 }
 
 /// Starts a floor that sends so many bytes to each client at each beat.

@@ -13,7 +13,7 @@ pub struct Options {
     #[command(subcommand)]
     pub part: Option<Part>,
 
-    /// Scenarios to run, of a to y; all when not given.
+    /// Scenarios to run, of a to z; all when not given.
     #[arg(long, value_delimiter = ',')]
     scenario: Vec<Id>,
 

@@ -17,7 +17,8 @@ i to k: the same daemon with the same load in JSON text frames. l: so many times
 cost. m: the same clients without recoveries. n, o: the floor encrypts too. q: nginx with TLS in front of the daemon, both
 counted. r: all with the same rights. s: the same clients while nobody comes.
 t: the same feed without bars. u: the same clients while nobody fetches. v: ages count from the sample, and the floor's from
-its send; CPU beside the same at beats. w, x: plain JSON. y: each message compressed by itself. Memory is VmRSS, without the
+its send; CPU beside the same at beats. w, x: plain JSON. y: each message compressed by itself. z: a floor
+that accepts, reads and answers. Memory is VmRSS, without the
 kernel's socket buffers. Ratios are per repeat.
 ";
 

@@ -48,10 +48,11 @@ pub enum Id {
     W,
     X,
     Y,
+    Z,
 }
 
 impl Id {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::A,
         Self::B,
         Self::C,
@@ -77,6 +78,7 @@ impl Id {
         Self::W,
         Self::X,
         Self::Y,
+        Self::Z,
     ];
 
     pub fn letter(self) -> char {
@@ -106,6 +108,7 @@ impl Id {
             Self::W => 'w',
             Self::X => 'x',
             Self::Y => 'y',
+            Self::Z => 'z',
         }
     }
 }
@@ -215,6 +218,8 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
             contexts::run(id, &load, true, options, report)
         }
         // 1,000 clients that may share contexts and ask for different things, against each message compressed by itself.
+        // All who were there come back to a daemon that has just begun.
+        Id::Z => storm::again(id, size(10_000, 200), options, report),
         Id::Y => {
             let load = load(size(1_000, 20), 100, Some(20), ms(100), 0, Some(NOISE));
             let terms = |dialect| Terms { dialect, ..Terms::default() };

@@ -1,4 +1,5 @@
-//! Scenario s: what many clients that shake hands at once cost those who are there.
+//! Scenario s: what many clients that shake hands at once cost those who are there. Scenario z: what each of them costs when
+//! all come back.
 
 use std::{
     thread,
@@ -6,6 +7,8 @@ use std::{
 };
 
 use crate::{
+    broadcast::{self, Link, Load},
+    cpu::CpuClock,
     daemon::{Daemon, FEED, Feed, Setup},
     error::Error,
     latency::Latency,
@@ -68,6 +71,62 @@ fn storm(
     report.add(Row::new(id, format!("until all are in{pace}"), "ms", took));
     report.add(Row::new(id, format!("late beats{pace}"), "", late).at_most(0.0));
     Ok(())
+}
+
+/// All come at once, to a daemon that has just begun, and have their snapshots; and the same handshakes with a floor that only
+/// accepts, reads and answers.
+pub fn again(id: Id, size: usize, options: &Options, report: &mut Report) -> Result<(), Error> {
+    let [mut greeted, mut floors, mut served, mut took, mut late] = <[Vec<f64>; 5]>::default();
+    let names: Vec<_> = (0..TOPICS).map(|topic| format!("{FEED}.T{topic}")).collect();
+    let topics = format!("?topics={}", names.join(","));
+    let per_client_us = |cpu: Duration| cpu.as_secs_f64() * 1e6 / size.max(1) as f64;
+    for repeat in 0..options.repeats() {
+        report.progress(id, repeat);
+        let daemon = Daemon::start(options, Setup::default())?;
+        let mut swarm = Swarm::new(daemon.address, Until::Connected)?;
+        greeted
+            .push(per_client_us(spent(daemon.pid(), || swarm.join(size, Habit::Reads, |_| String::new()))?));
+        drop((swarm, daemon));
+
+        let load = Load {
+            clients: size,
+            topics: 1,
+            own: None,
+            interval: Duration::from_secs(3_600),
+            churn_per_s: 0,
+            ratio_at_most: None,
+        };
+        let floor = broadcast::start_floor(&load, 1, Link::Plain)?;
+        let mut swarm = Swarm::new(floor.address, Until::Upgraded)?;
+        floors.push(per_client_us(spent(floor.pid(), || swarm.join(size, Habit::Reads, |_| String::new()))?));
+        drop((swarm, floor));
+
+        let feed = Feed { topics: TOPICS, interval: Duration::from_secs(1) };
+        let daemon = Daemon::start(options, Setup { feed: Some(feed), ..Setup::default() })?;
+        // The feed's first values are there.
+        let mut first = Swarm::new(daemon.address, Until::Subscribed)?;
+        first.join(1, Habit::Reads, |_| topics.clone())?;
+        first.run_until(Instant::now() + options.warm_up())?;
+        let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?;
+        let began = Instant::now();
+        served
+            .push(per_client_us(spent(daemon.pid(), || swarm.join(size, Habit::Reads, |_| topics.clone()))?));
+        took.push(began.elapsed().as_secs_f64() * 1_000.0);
+        late.push(daemon.metric("tickerd_beats_late_total")?);
+    }
+    report.add(Row::new(id, "CPU per handshake, µs", "", greeted).beside(floors.clone()));
+    report.add(Row::new(id, "CPU per client with snapshots, µs", "", served).beside(floors));
+    report.add(Row::new(id, "until all have their snapshots", "ms", took));
+    report.add(Row::new(id, "late beats", "", late).at_most(0.0));
+    Ok(())
+}
+
+/// What a process spends meanwhile.
+fn spent(pid: u32, work: impl FnOnce() -> Result<(), Error>) -> Result<Duration, Error> {
+    let clock = CpuClock::of(pid)?;
+    let before = clock.now()?;
+    work()?;
+    Ok(clock.now()?.saturating_sub(before))
 }
 
 /// All come, and are greeted.
