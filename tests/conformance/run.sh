@@ -42,7 +42,13 @@ select=()
 at=ws://${BASH_REMATCH[1]}/echo
 "$work/venv/bin/kosoku" "${select[@]}" --parallelism 4 --outdir "$work/report" "$at" > "$work/runner.log" 2>&1 || true
 [[ -f $work/report/index.json ]] || fail "no report came: $(cat "$work/runner.log")"
-# The cases of compression again, in a stream as clients share it.
+# The cases of compression again, in a stream as clients share it, which must be what is agreed on.
+exec 4<> "/dev/tcp/${BASH_REMATCH[1]/://}"
+printf '%s\r\n' 'GET /echo/shared HTTP/1.1' 'Host: localhost' 'Connection: Upgrade' 'Upgrade: websocket' 'Sec-WebSocket-Version: 13' \
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' 'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=13' '' >&4
+agreed=$(timeout 20 sed -n '/^sec-websocket-extensions/Ip; /^\r$/q' <&4 || true)
+exec 4>&-
+[[ $agreed == *"permessage-deflate"* && $agreed != *server_no_context_takeover* ]] || fail "/echo/shared does not share: $agreed"
 for group in {1..7} 9 10; do select+=(--exclude "$group.*"); done
 "$work/venv/bin/kosoku" "${select[@]}" --parallelism 4 --outdir "$work/shared" "$at/shared" >> "$work/runner.log" 2>&1 || true
 [[ -f $work/shared/index.json ]] || fail "no report came: $(cat "$work/runner.log")"
@@ -56,3 +62,5 @@ echo "conformance: the cases took $took s$peak"
 "$python" "$here/compare.py" "$work/report" "$here/expected.json" "$@"
 echo "conformance: the same of /echo/shared"
 "$python" "$here/compare.py" "$work/shared" "$here/expected.json" --quick
+cases() { "$python" -c 'import json, sys; print(sum(case.startswith(("12.", "13.")) for one in json.load(open(sys.argv[1])).values() for case in one))' "$1"; }
+[[ $(cases "$work/shared/index.json") == $(cases "$work/report/index.json") ]] || fail "/echo/shared was not held to all cases of compression"

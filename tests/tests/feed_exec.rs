@@ -196,7 +196,7 @@ async fn lines_are_taken_as_they_come() {
     let mut client = daemon.connected().await;
     client.send(json!({"event": "subscribe", "data": {"topics": ["t.*"]}})).await;
     let mut seen = std::collections::BTreeSet::new();
-    while seen.len() < 6 {
+    while seen.len() < 5 {
         seen.insert(client.tick().await.topic().to_owned());
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["t.bom", "t.crlf", "t.early", "t.last", "t.later"]);

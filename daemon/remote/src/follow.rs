@@ -48,6 +48,8 @@ pub enum Happening<'a> {
 
 /// Longest wait before another try.
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
+/// The longest that is waited on a server's word.
+const WINDOW_MAX: Duration = Duration::from_secs(60);
 const BACK_OFF_MIN: Duration = Duration::from_millis(500);
 /// Names in one command. Each may be there twice, with 180 bytes, and a command has 64 KiB at most.
 const NAMES_AT_ONCE: usize = 150;
@@ -121,7 +123,10 @@ pub fn follow(
         };
         let (from, to) = match (failure.as_ref().map_or(Then::BackOff, Failure::then), window) {
             (Then::Stop, _) => return failure.map_or(Ok(()), Err),
-            (Then::AtOnce, Some((from, to))) => (Duration::from_millis(from), Duration::from_millis(to)),
+            (Then::AtOnce, Some((from, to))) => {
+                let [from, to] = [from, to].map(|ms| Duration::from_millis(ms).min(WINDOW_MAX));
+                (from, to.max(from))
+            }
             (Then::AtOnce, None) => (Duration::ZERO, Duration::from_millis(500)),
             (Then::BackOff, _) => {
                 let longest = wait;
@@ -134,7 +139,7 @@ pub fn follow(
         {
             return Ok(());
         }
-        let until = Instant::now() + rand::random_range(from..=to.max(from).min(BACK_OFF_MAX).max(from));
+        let until = Instant::now() + rand::random_range(from..=to);
         while Instant::now() < until {
             std::thread::sleep(until.saturating_duration_since(Instant::now()).min(crate::stream::SLICE));
             if on(Happening::Idle).is_break() {

@@ -218,12 +218,12 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
             contexts::run(id, &load, true, options, report)
         }
         // 1,000 clients that may share contexts and ask for different things, against each message compressed by itself.
-        // All who were there come back to a daemon that has just begun.
-        Id::Z => storm::again(id, size(10_000, 200), options, report),
         Id::Y => {
             let load = load(size(1_000, 20), 100, Some(20), ms(100), 0, Some(NOISE));
             let terms = |dialect| Terms { dialect, ..Terms::default() };
             broadcast::compare(id, &load, [terms(Dialect::Shared), terms(Dialect::Deflate)], options, report)
         }
+        // All who were there come back to a daemon that has just begun.
+        Id::Z => storm::again(id, size(10_000, 200), options, report),
     }
 }

@@ -167,6 +167,9 @@ impl Walk {
             cohort.due.clear();
         }
         let Some(id) = self.touched.get(self.begun) else { return false };
+        if self.begun == 0 {
+            self.whole.begin(&self.items, self.touched.iter().filter_map(|id| cohorts.get(*id)), encoder);
+        }
         self.begun += 1;
         self.joined.clear();
         self.shared.clear();
@@ -200,7 +203,7 @@ impl Walk {
 
     /// Joins what a cohort is due for those who are in step with no stream.
     fn join(&mut self, cohort: &Cohort, encoder: &Encoder) {
-        if cohort.encoding == whole::ENCODING && self.whole.lay(&self.items, self.touched.len(), encoder) {
+        if cohort.encoding == whole::ENCODING && self.whole.is_laid() {
             for at in &cohort.due {
                 if let Some(bytes) = self.whole.get(*at) {
                     self.joined.push_bytes(*at, bytes, *at < self.notices);

@@ -60,8 +60,6 @@ pub struct Connection {
     pub is_awaited: bool,
     /// Serves `/echo`: its messages come back and nothing else is sent.
     pub echo: bool,
-    /// The stream in which they come back, on `/echo/shared`.
-    pub echoes: Option<Box<Echoes>>,
     /// Bytes that were sent to it.
     pub sent_bytes: u64,
     /// When something was last heard, in the shard's seconds.
@@ -92,6 +90,8 @@ pub struct Connection {
     pub caller: Box<Caller>,
     /// Pushes it did not get since it lagged.
     pub skipped: u64,
+    /// The stream in which its messages come back, on `/echo/shared`.
+    pub echoes: Option<Box<Echoes>>,
 }
 
 /// What a turn of sending came to.
@@ -215,6 +215,7 @@ mod tests {
     #[test]
     fn what_a_beat_looks_at_is_one_cache_line() {
         assert!(offset_of!(Connection, encoding) < 64);
+        assert!(offset_of!(Connection, sent_bytes) < 64);
         // With its socket and its reading task an idle connection has some 1.2 KiB.
         assert!(size_of::<Connection>() <= 256, "{} bytes", size_of::<Connection>());
     }

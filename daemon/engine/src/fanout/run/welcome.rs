@@ -30,7 +30,8 @@ impl Shard {
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
         let echo = matches!(kind, Kind::Echo);
-        let echoes = self.stream_for(encoding).filter(|_| echo).map(|stream| Box::new(Echoes::new(stream)));
+        let stream = echo.then(|| self.stream_for(encoding)).flatten();
+        let echoes = stream.map(|stream| Box::new(Echoes::new(stream)));
         let id = self.connections.insert(Connection {
             link: link.clone(),
             beat: self.beat,
