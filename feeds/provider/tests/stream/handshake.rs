@@ -109,10 +109,8 @@ fn a_connection_that_is_never_taken_ends_and_stops_quickly() {
 
 #[test]
 fn nobody_there_is_down_and_tried_again() {
-    let server = Sockets::start();
-    let url = server.url();
-    drop(server);
-    let (_, test) = outcome_at(Echo::default(), &url, |test| {
+    // Nobody listens at the first port (tcpmux). One that was let go may be taken by another test.
+    let (_, test) = outcome_at(Echo::default(), "ws://127.0.0.1:1", |test| {
         while test.health().is_none() {
             std::thread::yield_now();
         }
