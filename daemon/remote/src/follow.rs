@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ use crate::connection::Connection;
 use crate::failure::{Failure, Then};
 use crate::message::{Closing, Message, Notice, Refusal, Subscribed, Tick, feed, is_pattern, skipped};
 use crate::past::{self, Since};
+use crate::pause::Pause;
 use crate::target::Target;
 
 /// What is wanted.
@@ -46,11 +47,6 @@ pub enum Happening<'a> {
     Idle,
 }
 
-/// Longest wait before another try.
-const BACK_OFF_MAX: Duration = Duration::from_secs(30);
-/// The longest that is waited on a server's word.
-const WINDOW_MAX: Duration = Duration::from_secs(60);
-const BACK_OFF_MIN: Duration = Duration::from_millis(500);
 /// Names in one command. Each may be there twice, with 180 bytes, and a command has 64 KiB at most.
 const NAMES_AT_ONCE: usize = 150;
 /// Topics whose place is remembered. Above that all are forgotten, and what came is not told from what comes again.
@@ -93,12 +89,12 @@ pub fn follow(
 ) -> Result<(), Failure> {
     let mut place = Place::default();
     let mut is_first = true;
-    let mut wait = BACK_OFF_MIN;
+    let mut pause = Pause::default();
     loop {
         let connected = Connection::open(target);
         let (failure, window) = match connected {
             Ok(mut connection) => {
-                wait = BACK_OFF_MIN;
+                pause = Pause::default();
                 if !is_first && on(Happening::Told("connected again".to_owned())).is_break() {
                     return Ok(());
                 }
@@ -116,24 +112,13 @@ pub fn follow(
             Err(failure) if is_first || failure.then() == Then::Stop => return Err(failure),
             // It was told that the connection is lost. That it is still lost is no news.
             Err(Failure::Away { after, .. }) => {
-                wait = wait.max(after.unwrap_or_default());
+                pause.at_least(after.unwrap_or_default());
                 (None, None)
             }
             Err(_) => (None, None),
         };
-        let (from, to) = match (failure.as_ref().map_or(Then::BackOff, Failure::then), window) {
-            (Then::Stop, _) => return failure.map_or(Ok(()), Err),
-            (Then::AtOnce, Some((from, to))) => {
-                let [from, to] = [from, to].map(|ms| Duration::from_millis(ms).min(WINDOW_MAX));
-                (from, to.max(from))
-            }
-            (Then::AtOnce, None) => (Duration::ZERO, Duration::from_millis(500)),
-            (Then::BackOff, _) => {
-                let longest = wait;
-                wait = (wait * 2).min(BACK_OFF_MAX);
-                (longest / 2, longest)
-            }
-        };
+        let then = failure.as_ref().map_or(Then::BackOff, Failure::then);
+        let Some((from, to)) = pause.next(then, window) else { return failure.map_or(Ok(()), Err) };
         if let Some(failure) = failure
             && on(Happening::Told(format!("{failure}; connecting again"))).is_break()
         {

@@ -5,7 +5,7 @@
 //! - `stream`, `upgrade`: the bytes, and the WebSocket's handshake on them.
 //! - `connection`: one WebSocket, blocking: messages come, commands go and are answered.
 //! - `message`: the messages of PROTOCOL.md that are read here.
-//! - `follow`: a subscription that survives restarts of the daemon; `past` finds where it begins.
+//! - `follow`: a subscription that survives restarts of the daemon; `past` finds where it begins, `pause` when it connects again.
 //! - `bench`: thousands of clients on one thread, and the figures.
 //! - `failure`: what can go wrong, what to do then, and the exit code for scripts.
 //!
@@ -19,6 +19,7 @@ mod failure;
 mod follow;
 mod message;
 mod past;
+mod pause;
 mod stream;
 mod target;
 mod upgrade;
