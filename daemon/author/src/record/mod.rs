@@ -4,7 +4,7 @@ mod arguments;
 mod output;
 mod tape;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +79,11 @@ impl Recording {
     /// went wrong; the last line on standard error sums up.
     pub fn run(mut self) -> ExitCode {
         let solo = Solo::start(self.spec.clone(), &self.bell);
-        eprintln!("recording {} to {}; an interrupt (Ctrl-C) ends it", self.spec.name, self.output.name());
+        tell(&format!(
+            "recording {} to {}; an interrupt (Ctrl-C) ends it",
+            self.spec.name,
+            self.output.name()
+        ));
         let recorded = self.record(&solo);
         let Ended { merged, refused, .. } = solo.end();
 
@@ -87,21 +91,21 @@ impl Recording {
         let sum = match recorded {
             Ok(sum) => sum,
             Err(e) => {
-                eprintln!(
+                tell(&format!(
                     "tickerd record: {output} cannot be written: {e}; make room, or name another with -o"
-                );
+                ));
                 return ExitCode::from(EXIT_FAILED);
             }
         };
         let Recorded { tape, took, reason } = sum;
-        eprintln!(
+        tell(&format!(
             "recorded {} of {} in {:.1} s to {output}; {merged} merged, {refused} refused",
             counted(tape.samples, "sample"),
             counted(tape.topics, "topic"),
             took.as_secs_f64(),
-        );
+        ));
         if tape.samples == 0 {
-            eprintln!("tickerd record: nothing was recorded; the feed was {reason}");
+            tell(&format!("tickerd record: nothing was recorded; the feed was {reason}"));
             self.output.discard();
             return ExitCode::from(EXIT_FAILED);
         }
@@ -157,4 +161,10 @@ fn millis(duration: Duration) -> u64 {
 
 fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A line on standard error, in one write: the log's lines come from other threads, and may stand before it or behind it, but not
+/// within.
+fn tell(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
