@@ -115,6 +115,10 @@ impl fmt::Display for Address {
                 let path = short.unwrap_or(&self.path);
                 write!(f, "{}://{}:{port}{path}", if *tls { "wss" } else { "ws" }, bracketed(host))
             }
+            // Two slashes would be read as those of `unix://`.
+            Way::Unix(path) if path.as_os_str().as_encoded_bytes().starts_with(b"//") => {
+                write!(f, "unix://{}", path.display())
+            }
             Way::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -137,6 +141,7 @@ mod tests {
             ("ws://[::1]:9", "ws://[::1]:9", "/ws", "[::1]:9"),
             ("unix:/run/t.sock", "unix:/run/t.sock", "/ws", "localhost"),
             ("unix:///run/t.sock", "unix:/run/t.sock", "/ws", "localhost"),
+            ("unix:////run/t.sock", "unix:////run/t.sock", "/ws", "localhost"),
         ] {
             let address: Address = text.parse().unwrap_or_else(|why| panic!("{text}: {why}"));
             assert_eq!((address.to_string().as_str(), address.path.as_str()), (shown, path), "{text}");
