@@ -1,6 +1,7 @@
 //! Where a daemon is: `ws://HOST:PORT`, `wss://HOST:PORT` or `unix:/PATH`.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -91,7 +92,12 @@ fn split(authority: &str) -> Result<(&str, Option<&str>), String> {
             "" => None,
             rest => Some(rest.strip_prefix(':').ok_or("behind ] comes a colon and the port")?),
         };
-        return if host.is_empty() { Err(missing()) } else { Ok((host, port)) };
+        // A zone may follow: [fe80::1%eth0].
+        let number = host.split('%').next().unwrap_or_default();
+        return match number.parse::<Ipv6Addr>() {
+            Ok(_) => Ok((host, port)),
+            Err(_) => Err("between [ and ] stands an IPv6 address: ws://[::1]:PORT".to_owned()),
+        };
     }
     let (host, port) = match authority.split_once(':') {
         Some((host, port)) => (host, Some(port)),
@@ -138,6 +144,7 @@ mod tests {
             ("https://live.example/ticks/", "wss://live.example:443/ticks", "/ticks/ws", "live.example:443"),
             ("ws://h:9/ws/ws", "ws://h:9/ws/ws", "/ws/ws", "h:9"),
             ("ws://h:9/a//ws", "ws://h:9/a//ws", "/a//ws", "h:9"),
+            ("ws://[fe80::1%lo]:9", "ws://[fe80::1%lo]:9", "/ws", "[fe80::1%lo]:9"),
             ("ws://[::1]:9", "ws://[::1]:9", "/ws", "[::1]:9"),
             ("unix:/run/t.sock", "unix:/run/t.sock", "/ws", "localhost"),
             ("unix:///run/t.sock", "unix:/run/t.sock", "/ws", "localhost"),
@@ -162,6 +169,9 @@ mod tests {
             "ws://h:70000",
             "ws://[::1",
             "ws://[::1]80",
+            "ws://[]:80",
+            "ws://[[secret]",
+            "ws://[secret]:80",
             "unix:secret",
             "ws://a b",
             "ws://a\r\nsecret: b",
