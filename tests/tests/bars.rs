@@ -231,7 +231,7 @@ async fn a_feed_may_have_none_and_a_server_may_keep_none() {
     assert_eq!((response.status(), response.detail().as_str()), (400, "this server keeps no bars"));
 }
 
-/// Goal: after kill -9 the bars that were written are there, and where nothing is known is said.
+/// Goal: after kill -9 the bars before the last second are there, and where nothing is known is said.
 #[tokio::test]
 async fn bars_outlive_a_crash() {
     let folder = TempDir::new().unwrap();
@@ -246,11 +246,6 @@ async fn bars_outlive_a_crash() {
     }
     let last = client.tick().await.value()["start"].as_u64().unwrap();
     let before = bars(&first, "/v1/topics/sim.AAPL/bars?period=1s").await;
-    // Written each second; on a busy machine later. What is under way may have begun before the last bar was told.
-    for _ in 0..2 {
-        let written = first.metric("tickerd_history_written_total").await.unwrap_or_default();
-        first.metric_until("tickerd_history_written_total", |now| now > written).await;
-    }
     first.signal(Signal::SIGKILL);
     first.exit().await;
     let second = start().run().await;
@@ -270,7 +265,7 @@ async fn bars_outlive_a_crash() {
     }
     let unknown = &after["unknown"][0];
     assert!(unknown["from"].as_u64() < unknown["to"].as_u64(), "{after}");
-    assert!(unknown["from"].as_u64().unwrap() >= last, "what was written is not lost: {after}");
+    assert!(unknown["from"].as_u64().unwrap() >= last, "a second at most is lost: {after}");
     assert_eq!(after["since"], before["since"]);
     assert_ne!(after["epoch"], before["epoch"]);
     // A stop in order keeps the open bar too.
