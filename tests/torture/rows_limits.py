@@ -144,6 +144,7 @@ async def cgroup(scale):
 
                 # It looks at its memory now and then, so this takes a moment as well.
                 await comes_to(daemon, b" 101 ")
+                assert "memory is no longer short" in daemon.said()
                 async with daemon.ws() as ws:
                     assert "connected" in await ws.recv()
                 await checker.more(50)

@@ -38,7 +38,7 @@ impl Pause {
             }
             (Then::AtOnce, None) => Some((Duration::ZERO, AT_ONCE)),
             (Then::BackOff, _) => {
-                let longest = self.0.min(WINDOW_MAX);
+                let longest = self.0;
                 self.0 = (longest * 2).min(LONGEST);
                 Some((longest / 2, longest))
             }
@@ -56,8 +56,10 @@ mod tests {
         let longest: Vec<u128> =
             (0..9).map(|_| pause.next(Then::BackOff, None).unwrap().1.as_millis()).collect();
         assert_eq!(longest, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
-        pause.at_least(Duration::from_secs(3_600));
-        assert_eq!(pause.next(Then::BackOff, None), Some((WINDOW_MAX / 2, WINDOW_MAX)));
+        // As long as the server says, however long.
+        let hour = Duration::from_secs(3_600);
+        pause.at_least(hour);
+        assert_eq!(pause.next(Then::BackOff, None), Some((hour / 2, hour)));
     }
 
     #[test]
