@@ -92,6 +92,28 @@ test("few symbols stand still; a new one comes by itself, and its figure is live
   await page.close();
 });
 
+test("its room is kept while it is not known: nothing moves away from a pointer when the first symbols come", async () => {
+  let line;
+  const page = await alone.open((one) => (line = one), { hash: "#view=board" });
+  const button = page.getByRole("button", { name: "Add tiles" });
+  const before = await button.boundingBox();
+  assert.equal(await page.isVisible("#strip"), false);
+  line.sayText(quote("sim.A", 1, 5));
+  await runs(page, "fits");
+  assert.equal((await button.boundingBox()).y, before.y);
+  await page.close();
+});
+
+test("no room is kept where no topic is for it, or none is wanted", async () => {
+  const page = await open("#view=board", [tick("cpu", "host.cpu", 1, '{"busy_pct":8.25}')]);
+  await page.waitForFunction(() => document.getElementById("strip").hidden);
+  await page.close();
+  const none = await open("#view=board&strip=none", []);
+  await none.getByRole("button", { name: "Add tiles" }).waitFor();
+  assert.equal(await none.$eval("#strip", (strip) => strip.hidden), true);
+  await none.close();
+});
+
 test("the address says what is in it, or that it is not there", async () => {
   const texts = [quote("sim.A", 1, 5), tick("cpu", "host.cpu", 1, '{"busy_pct":8.25,"user_pct":3}')];
   const page = await open("#strip=host.*,host.cpu:user_pct,sim.A", texts);

@@ -127,7 +127,9 @@ export class Strip {
     this.#address = address;
     this.#feeds = feeds;
     element.classList.add("strip");
-    element.hidden = true;
+    // Its room is kept until it is known whether there is a strip: what comes late must not push the page down below a pointer.
+    element.dataset.run = "waits";
+    element.hidden = address.get("strip") === NONE;
     this.#pause.type = "button";
     this.#pause.addEventListener("click", () => {
       this.#isPaused = !this.#isPaused;
@@ -165,7 +167,7 @@ export class Strip {
   paint(_serverNow, now, isLive) {
     const isBeat = this.#isBeat;
     this.#isBeat = false;
-    if (isBeat) this.#match(now);
+    if (isBeat || this.#topics.size !== this.#knownTopics) this.#match(now);
     if (this.#items.size === 0 || (!isBeat && now - this.#drawn < DRAWN_EVERY_MS)) return;
     this.#drawn = now;
     for (const item of this.#items.values()) {
@@ -187,6 +189,8 @@ export class Strip {
     const { items, left } = stripTopics(text, this.#topics.all());
     const more = left > 0 ? `and ${left} more` : "";
     if (this.#more.textContent !== more) this.#more.textContent = more;
+    const isWaiting = this.#topics.size === 0 && text !== NONE;
+    this.#element.hidden = items.length === 0 && !isWaiting;
     const keys = items.map(keyOf);
     if (keys.join() === [...this.#items.keys()].join()) return;
     this.#items = new Map(items.map((item) => [keyOf(item), new Item(item)]));
@@ -194,12 +198,12 @@ export class Strip {
     for (const item of this.#items.values()) this.#byName.set(item.name, [...(this.#byName.get(item.name) ?? []), item]);
     for (const half of this.#halves) half.replaceChildren(...[...this.#items.values()].map((item) => item.copy()));
     this.#plain.replaceChildren(...[...this.#items.values()].map(({ plain }) => plain));
-    this.#plainDue = 0;
-    this.#element.hidden = items.length === 0; // where it is as wide as before, there is nothing to measure
+    this.#plainDue = 0; // where it is as wide as before, there is nothing to measure
   }
 
   /** Whether it runs at all: not where all of it is in view, where it is paused, and where the reader wants no motion. */
   #measure() {
+    if (this.#items.size === 0) return;
     const width = this.#halves[0].offsetWidth;
     const isFit = width <= this.#window.clientWidth;
     const isStill = isFit || this.#isPaused || this.#calm.matches;
