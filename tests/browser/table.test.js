@@ -292,3 +292,22 @@ test("a topic whose kind changes goes where that kind is, and values of odd shap
   assert.deepEqual(errors, []);
   await page.close();
 });
+
+test("the Tab key stops at the first row, whatever came first, and later where the reader was", async () => {
+  const { page, say } = await openLive([quote("sim.B", 1, 5)]);
+  const stops = (...wanted) =>
+    page.waitForFunction(
+      (wanted) => String([...document.querySelectorAll('tr[data-topic] .name[tabindex="0"]')].map((one) => one.closest("tr").dataset.topic)) === wanted,
+      String(wanted),
+    );
+  await stops("sim.B");
+  say(tick("cpu", "host.cpu", 1, '{"busy_pct":8.2}'));
+  await stops("host.cpu");
+  await rowOf(page, "sim.B").locator(".name").focus();
+  say(tick("cpu", "host.another", 1, '{"busy_pct":8.2}'), quote("sim.A", 1, 5));
+  await sees(page, "host.another", "host.cpu", "sim.A", "sim.B");
+  await stops("sim.B");
+  await page.fill("#filter", "host");
+  await stops("host.another");
+  await page.close();
+});

@@ -50,6 +50,8 @@ export class Table {
   #arranged = 0;
   #settled = -Infinity;
   #current = null;
+  /** Whether the reader has gone to the current row, so that it stays where it is when others come before it. */
+  #isGoneTo = false;
   #countNeeded = false;
   /** Feeds that have a heading also while they have no topic. */
   #feeds = new Set();
@@ -82,7 +84,7 @@ export class Table {
     table.addEventListener("click", (event) => this.#clicked(event));
     table.addEventListener("focusin", (event) => {
       const row = this.#rows.get(event.target.closest("tr[data-topic]")?.dataset.topic);
-      if (row) this.#point(row);
+      if (row) this.#goTo(row);
     });
     listen(table, (element) => this.#rows.get(element?.dataset.topic)?.button);
     this.#tools = new Tools({ table, at: tools, settings: this.#settings, favourites, sections: () => this.#sections(), onExport: () => this.#export() });
@@ -332,7 +334,8 @@ export class Table {
       }
     }
     const { folded } = this.#groups.get(this.#current?.topic.feed) ?? {};
-    if (!this.#current || this.#current.hidden || this.#current.isIdle || folded) {
+    if (!this.#isGoneTo || !this.#current || this.#current.hidden || this.#current.isIdle || folded) {
+      this.#isGoneTo = false;
       const first = this.#table.querySelector(SHOWN);
       if (first) this.#point(this.#rows.get(first.dataset.topic));
     }
@@ -357,11 +360,16 @@ export class Table {
     row.button.tabIndex = 0;
   }
 
+  #goTo(row) {
+    this.#isGoneTo = true;
+    this.#point(row);
+  }
+
   #clicked(event) {
     const element = event.target.closest("tr[data-topic]");
     const row = this.#rows.get(element?.dataset.topic);
     if (!row || event.target.closest("td.tree") || String(getSelection()) !== "") return;
-    this.#point(row);
+    this.#goTo(row);
     if (event.target === row.star) this.#star(row);
     else if (event.target === row.opener) {
       row.open(!row.isOpen, performance.now());
