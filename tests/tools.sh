@@ -14,6 +14,10 @@ missing=()
 for tool in "${!package_of[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package_of[$tool]}")
 done
+for library in nhooyr.io github.com/gorilla; do
+  [ -d "/usr/share/gocode/src/$library/websocket" ] && continue
+  case "$library" in nhooyr.io) missing+=(golang-nhooyr-websocket-dev) ;; *) missing+=(golang-github-gorilla-websocket-dev) ;; esac
+done
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 declare -A wanted=(
   [lintian]=lintian [mmdebstrap]=mmdebstrap [systemd-nspawn]=systemd-container [dpkg-shlibdeps]=dpkg-dev

@@ -1,5 +1,6 @@
 """Clients of other makers that share a compressed stream, each held against a connection without compression, tick by tick:
-Python's websockets and aiohttp, Node's ws and own WebSocket, and a browser's. Some come late, ask for other things, or skip.
+Python's websockets and aiohttp, Node's ws and own WebSocket, Go's nhooyr and gorilla, and a browser's. Some come late, ask for
+other things, or skip.
 
 STEPS is how many ticks of sim.sine, at ten a second, each step takes: 15, or as many as the environment says.
 """
@@ -107,23 +108,39 @@ class Shared(unittest.TestCase):
         ratio = of("bytes", "shared") / shared / (of("bytes", "alone") / alone)
         self.assertLess(ratio, 0.6)
 
-    def by_node(self, whose, *flags):
+    def by_program(self, *command, keeps=True):
+        """`command` lives as share.mjs tells, and prints what it was told. Not all libraries let the server keep its window."""
+
         async def test(daemon):
             async with Plain(daemon, "sim.**") as plain:
-                command = [NODE, *flags, "share.mjs", daemon.address, str(STEPS), whose]
-                process = await asyncio.create_subprocess_exec(*command, cwd=HERE, stdout=subprocess.PIPE)
+                whole = [*command[:-1], daemon.address, str(STEPS), command[-1]]
+                process = await asyncio.create_subprocess_exec(*whole, cwd=HERE, stdout=subprocess.PIPE)
                 said, _ = await process.communicate()
                 self.assertEqual(process.returncode, 0)
                 told = json.loads(said)
                 self.assertEqual(len(told), 4)
                 for client in told:
                     self.assertIn("permessage-deflate", client["extensions"])
-                    self.assertNotIn("server_no_context_takeover", client["extensions"])
+                    self.assertEqual("server_no_context_takeover" not in client["extensions"], keeps)
                     self.assertGreater(plain.judge(client["texts"]), 5 * STEPS)
 
         with Daemon(SERVER) as daemon:
             run(test(daemon))
-            self.check_ratio(daemon)
+            if keeps:
+                self.check_ratio(daemon)
+            else:
+                self.assertEqual(metric(daemon, 'tickerd_compression_messages_total{context="shared"}'), 0)
+
+    def by_node(self, whose, *flags):
+        self.by_program(NODE, *flags, "share.mjs", whose)
+
+    def by_go(self, whose, **how):
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, "share")
+            # Debian's packages of libraries are a GOPATH.
+            env = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": ""}
+            subprocess.run(["go", "build", "-o", program, "go/share.go"], cwd=HERE, env=env, check=True)
+            self.by_program(program, whose, **how)
 
     def test_node_ws(self):
         self.by_node("ws")
@@ -134,6 +151,16 @@ class Shared(unittest.TestCase):
 
     def test_a_browser(self):
         self.by_node("page")
+
+    def test_nhooyr(self):
+        # It offers no window, and takes no answer that names one.
+        self.by_go("nhooyr")
+
+    def test_nhooyr_by_default(self):
+        self.by_go("nhooyr, by default", keeps=False)
+
+    def test_gorilla(self):
+        self.by_go("gorilla", keeps=False)
 
     def by_python(self, connect, read=json.loads, write=json.dumps, **daemon):
         """`connect` gives a client: `recv` awaits a message, `send` sends one."""

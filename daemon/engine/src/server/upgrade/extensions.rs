@@ -3,7 +3,8 @@
 //!
 //! The client goes without context takeover, which a server may ask for unasked: an idle connection then holds no inflater.
 //! The server keeps its context where contexts are shared, unless the client asks it not to: then a tick is compressed by
-//! itself, once for all. A context costs the client its window, so the server tells a small one, also unasked (7.1.2.1).
+//! itself, once for all. A context costs the client its window, so the server tells a small one (7.1.2.1), unless the offer names
+//! no window: some libraries take no answer then that names one (nhooyr's for Go), and any inflater reads a smaller window.
 
 use hyper::header::{self, HeaderMap};
 
@@ -59,11 +60,12 @@ fn agree(offer: &Offer, Terms { window_bits, is_shared }: Terms) -> Option<Agree
     if offer.name != NAME {
         return None;
     }
-    let (mut most, mut may_keep) = (None, is_shared);
+    let (mut most, mut may_keep, mut names_windows) = (None, is_shared, false);
     for (at, (name, value)) in offer.parameters.iter().enumerate() {
         if offer.parameters.iter().take(at).any(|(earlier, _)| earlier == name) {
             return None;
         }
+        names_windows |= name.ends_with("_max_window_bits");
         match (name.as_str(), value.as_deref()) {
             ("server_no_context_takeover", None) => may_keep = false,
             ("client_no_context_takeover", None) => {}
@@ -80,7 +82,7 @@ fn agree(offer: &Offer, Terms { window_bits, is_shared }: Terms) -> Option<Agree
     if may_keep {
         let bits = window_bits.min(most.unwrap_or(WINDOW_BITS_MAX));
         let mut answer = format!("{NAME}; client_no_context_takeover");
-        if most.is_some() || bits < WINDOW_BITS_MAX {
+        if most.is_some() || (names_windows && bits < WINDOW_BITS_MAX) {
             answer += &format!("; server_max_window_bits={bits}");
         }
         return Some(Agreed { keeps: Keeps::Window(bits), answer });
@@ -224,10 +226,12 @@ mod tests {
         };
         let kept =
             |bits, rest: &str| Some((Keeps::Window(bits), format!("client_no_context_takeover{rest}")));
-        for offer in
-            ["", "; client_max_window_bits", "; client_no_context_takeover; client_max_window_bits=9"]
-        {
+        for offer in ["; client_max_window_bits", "; client_no_context_takeover; client_max_window_bits=9"] {
             assert_eq!(agreed(offer, 13), kept(13, "; server_max_window_bits=13"), "{offer}");
+            assert_eq!(agreed(offer, 15), kept(15, ""), "{offer}");
+        }
+        for offer in ["", "; client_no_context_takeover"] {
+            assert_eq!(agreed(offer, 13), kept(13, ""), "{offer}");
             assert_eq!(agreed(offer, 15), kept(15, ""), "{offer}");
         }
         for most in 9..=15 {
