@@ -93,6 +93,7 @@ fn unit_keeps_what_the_daemon_needs() {
         "User=tickerd",
         "WatchdogSec=30s",
         "LimitNOFILE=1048576",
+        "LimitNICE=+4",
     ] {
         assert!(unit.lines().any(|written| written == line), "lacks {line}");
     }

@@ -5,7 +5,10 @@ Each test has a daemon of its own, for each configures another; all ways in at o
 
 import json
 import re
+import socket
+import struct
 import subprocess
+import sys
 import unittest
 
 import msgpack
@@ -109,6 +112,52 @@ class Msgpack(unittest.TestCase):
 
     def test_both_ways_compressed(self):
         self.check("compression = true", compression="deflate")
+
+
+class Writes(unittest.TestCase):
+    """How many packets with data a client gets, by its kernel's count (Linux: `tcpi_data_segs_in`)."""
+
+    # It speaks once, so that nothing comes beside the answers.
+    ONCE = """
+import sys
+for name in "abc":
+    print('{"topic":"%s","event":"e","data":1}' % name, flush=True)
+sys.stdin.read()
+"""
+
+    def test_answers_to_one_read_leave_in_one_write_with_their_snapshots(self):
+        feed = f'[[feed]]\nname = "once"\nexec = {json.dumps([sys.executable, "-c", self.ONCE])}\n'
+
+        def packets(sock):
+            return struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192), 152)[0]
+
+        def masked(event, **data):
+            text = json.dumps({"event": event, "data": data}).encode()
+            return bytes([0x81, 0x80 | len(text)]) + bytes(4) + text
+
+        with Daemon(more=feed) as daemon:
+            for name in "abc":
+                daemon.curl(f"/v1/topics/once.{name}?wait=20", "--fail")
+            host, port = daemon.address.split(":")
+            with socket.create_connection((host, int(port)), GUARD) as sock:
+                stream = sock.makefile("rb")
+                ask = f"GET /ws HTTP/1.1\r\nHost: {daemon.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                sock.sendall(f"{ask}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode())
+                while stream.readline() != b"\r\n":
+                    pass
+
+                def message():
+                    head = stream.read(2)
+                    size = head[1] if head[1] < 126 else int.from_bytes(stream.read(2), "big")
+                    return json.loads(stream.read(size))
+
+                self.assertEqual(message()["event"], "connected")
+                before = packets(sock)
+                commands = [masked("ping", id=1), masked("subscribe", id=2, topics=["once.a", "once.b", "once.c"]), masked("ping", id=3)]
+                sock.sendall(b"".join(commands))
+                told = [message() for _ in range(6)]
+                self.assertEqual([one["event"] for one in told], ["pong", "subscribed", "e", "e", "e", "pong"])
+                self.assertEqual(packets(sock) - before, 2, "the pong behind the snapshots is a write of its own")
 
 
 class Curl(unittest.TestCase):

@@ -117,9 +117,9 @@ class Lasting(Daemon):
         self.start()
 
 
-def run(test):
+def run(test, within=GUARD):
     async def guarded():
-        async with asyncio.timeout(GUARD):
+        async with asyncio.timeout(within):
             await test
 
     asyncio.run(guarded())

@@ -2,7 +2,8 @@
 Python's websockets and aiohttp, Node's ws and own WebSocket, Go's nhooyr and gorilla, and a browser's. Some come late, ask for
 other things, or skip.
 
-STEPS is how many ticks of sim.sine, at ten a second, each step takes: 15, or as many as the environment says.
+STEPS is how many ticks of sim.sine, at ten a second, each step takes: 15, or as many as the environment says; with 200 a client
+lives for a minute.
 """
 
 import asyncio
@@ -19,11 +20,12 @@ import aiohttp
 import msgpack
 
 import issuer
-from daemon import Daemon, is_tick, run
+from daemon import GUARD, Daemon, is_tick, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NODE = os.environ.get("NODE", "node")
 STEPS = int(os.environ.get("STEPS", "15"))
+WITHIN = GUARD + STEPS
 SERVER = 'shards = 1\ncompression = { members = 2, every = "1s" }'
 # A feed whose values soon fill a socket, and do not shrink to nothing.
 WIDE = """
@@ -125,7 +127,7 @@ class Shared(unittest.TestCase):
                     self.assertGreater(plain.judge(client["texts"]), 5 * STEPS)
 
         with Daemon(SERVER) as daemon:
-            run(test(daemon))
+            run(test(daemon), WITHIN)
             if keeps:
                 self.check_ratio(daemon)
             else:
@@ -199,7 +201,7 @@ class Shared(unittest.TestCase):
                     self.assertGreater(plain.judge(texts, read), 5 * STEPS)
 
         with Daemon(SERVER, **daemon) as daemon:
-            run(test(daemon))
+            run(test(daemon), WITHIN)
             self.check_ratio(daemon)
 
     def test_websockets(self):

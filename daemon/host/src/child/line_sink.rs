@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
+use crate::child::give_way::give_way;
 use crate::intake::sink::{Sink, check_relative};
 use crate::log::text::printable;
 use crate::protocol::lines::{self, Said};
 use crate::report::Report;
 use tickerd_model::health::{FeedState, Health};
-use tickerd_model::lane::{Entry, Lane, Taken};
+use tickerd_model::lane::{Allowance, Entry, Lane, Taken};
 use tickerd_model::normalise::{Normaliser, Reject};
 use tickerd_model::sample::{Class, Sample};
 use tickerd_model::topic::{GrammarError, Topic};
@@ -37,7 +38,7 @@ const WRITE_BYTES: usize = 64 * 1024;
 pub struct LineSink {
     feed: String,
     topics_max: usize,
-    normaliser: Mutex<Normaliser>,
+    taking: Mutex<Taking>,
     /// Topics that the plugin ended without having emitted them, at most `topics_max`. Each end is passed on once.
     strangers: Mutex<HashSet<Box<str>>>,
     lane: Lane,
@@ -52,6 +53,13 @@ pub struct LineSink {
     dirty: AtomicBool,
     closing: AtomicBool,
     writer: OnceLock<Thread>,
+}
+
+/// What taking a sample changes.
+struct Taking {
+    normaliser: Normaliser,
+    allowance: Allowance,
+    floods: bool,
 }
 
 /// What waits to be written besides samples.
@@ -78,7 +86,11 @@ impl LineSink {
             feed: feed.into(),
             topics_max,
             strangers: Mutex::default(),
-            normaliser: Mutex::new(Normaliser::new(feed, topics_max)),
+            taking: Mutex::new(Taking {
+                normaliser: Normaliser::new(feed, topics_max),
+                allowance: Allowance::default(),
+                floods: false,
+            }),
             lane: Lane::new(WAITING_TICKS_MAX, Box::new(|| {})),
             words: Mutex::default(),
             greeted: AtomicBool::new(false),
@@ -132,6 +144,10 @@ impl LineSink {
         if let Some(writer) = self.writer.get() {
             writer.unpark();
         }
+    }
+
+    fn taking(&self) -> MutexGuard<'_, Taking> {
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn words(&self) -> MutexGuard<'_, Backlog> {
@@ -243,9 +259,14 @@ fn flush(to: &mut impl Write, buf: &mut Vec<u8>) -> bool {
 impl Sink for LineSink {
     fn offer(&self, sample: &Sample<'_>) -> Result<Taken, Reject> {
         let now = now_unix_ms();
-        let mut normaliser = self.normaliser.lock().unwrap_or_else(PoisonError::into_inner);
-        let pushed = normaliser.accept(sample, now).map(|tick| self.lane.push(tick));
-        drop(normaliser);
+        let mut taking = self.taking();
+        let pushed = taking.normaliser.accept(sample, now).map(|tick| self.lane.push(tick));
+        if let Some(floods) = taking.allowance.spend(1, now) {
+            taking.floods = floods;
+        }
+        let floods = taking.floods;
+        drop(taking);
+        give_way(floods);
         match &pushed {
             Ok(_) => self.stir(),
             Err(reject) => self.refuse(reject.code(), reject),
@@ -269,12 +290,12 @@ impl Sink for LineSink {
 
     fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
         check_relative(topic)?;
-        let mut normaliser = self.normaliser.lock().unwrap_or_else(PoisonError::into_inner);
-        match normaliser.retire(topic) {
+        let mut taking = self.taking();
+        match taking.normaliser.retire(topic) {
             Some(topic) => drop(self.lane.retire(topic)),
             None => self.end_stranger(topic),
         }
-        drop(normaliser);
+        drop(taking);
         self.stir();
         Ok(())
     }

@@ -6,6 +6,7 @@
 pub mod confinement;
 pub mod feed_exec;
 pub mod feed_host;
+pub mod give_way;
 pub mod line_sink;
 
 #[cfg(test)]

@@ -145,7 +145,8 @@ impl Connection {
                     Err(_) => return Sent::Gone,
                 }
             }
-            if outbox.unsent().is_empty() {
+            let joins = outbox.joins_snapshots() && self.cohort.is_some();
+            if outbox.unsent().is_empty() || joins {
                 let cohort = self.cohort.and_then(|id| current.cohorts.held(id));
                 let Some(cohort) = cohort else { return Sent::Level };
                 let ahead = self.ahead.get_or_insert_default();

@@ -41,7 +41,7 @@ impl Feeds {
             )?,
             bytes: counter(
                 "tickerd_feed_pushed_bytes_total",
-                "Bytes of the ticks that were due to clients, as they are written, before TLS.",
+                "Bytes of the ticks that were due to clients, as they are written, before TLS; where clients share a compressed stream, as in that stream for each of them.",
             )?,
             held: Mutex::default(),
         })

@@ -61,6 +61,11 @@ impl Outbox {
             || self.add_newest(current, CatchingUp { cohort, ahead, pushed, counts })
     }
 
+    /// Whether snapshots still fit to the bytes before them: the client is not behind, so they do not get old there.
+    pub fn joins_snapshots(&self) -> bool {
+        !self.snapshots.is_empty() && !self.is_lagging() && self.has_room()
+    }
+
     fn has_room(&self) -> bool {
         self.bytes.len() < CHUNK_BYTES
     }

@@ -73,6 +73,7 @@ impl Shard {
         let limits = if conn.echo { &settings.echo_limits } else { &settings.limits };
         let (generation, encoding) = (conn.generation, conn.encoding);
         let mut decoder = std::mem::take(&mut conn.decoder);
+        self.cork(id);
         // Pings are cheap to send: all that came in one read are answered with one write.
         let mut pongs = Vec::new();
         // Nobody else hears meanwhile, and it keeps nothing between messages.
@@ -90,6 +91,7 @@ impl Shard {
         });
         self.inflater = inflater;
         self.send(id, &pongs);
+        self.uncork();
         if let Some(conn) = self.same_connection(id, generation) {
             conn.decoder = decoder;
             let is_echo = conn.echo;

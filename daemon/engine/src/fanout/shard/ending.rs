@@ -52,6 +52,8 @@ impl Shard {
         self.metrics.count_close(code);
         if !self.is_sse(id) {
             self.send(id, frame);
+            // What comes next must find it sent.
+            self.flush_cork();
         }
         if let Some(conn) = self.connection(id)
             && conn.outbox.is_none()

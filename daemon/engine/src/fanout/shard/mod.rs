@@ -88,6 +88,7 @@ pub struct Shard {
     pub has_held_back: bool,
     pub walk: Walk,
     pub scratch: Vec<u8>,
+    cork: sending::Cork,
     pub inflater: Inflater,
     /// HTTP requests that wait for a value.
     pub waiters: Waiters,
@@ -145,6 +146,7 @@ impl Shard {
             is_taking: false,
             has_held_back: false,
             scratch: vec![0; SCRATCH_BYTES],
+            cork: sending::Cork::default(),
             inflater: Inflater::default(),
             waiters: Waiters::default(),
             turns: Turns::default(),

@@ -14,7 +14,39 @@ use tickerd_model::wire::encoding::Encoding;
 use tickerd_model::wire::shared::Step;
 use tickerd_model::wire::websocket;
 
+/// Answers that wait for the end of a read are not more.
+const CORKED_BYTES_MAX: usize = 64 * 1024;
+
+/// Answers to what came in one read: they wait for its end and leave in one write.
+#[derive(Debug, Default)]
+pub struct Cork {
+    /// Who is heard now.
+    of: Option<ConnId>,
+    bytes: Vec<u8>,
+}
+
 impl Shard {
+    /// From now on, and until [`Shard::uncork`], answers to this client wait for each other.
+    pub fn cork(&mut self, id: ConnId) {
+        self.cork.of = Some(id);
+    }
+
+    /// Sends the answers that waited.
+    pub fn uncork(&mut self) {
+        self.flush_cork();
+        self.cork.of = None;
+    }
+
+    /// Sends the answers that wait, as others will.
+    pub fn flush_cork(&mut self) {
+        let Some(id) = self.cork.of.filter(|_| !self.cork.bytes.is_empty()) else { return };
+        let mut bytes = std::mem::take(&mut self.cork.bytes);
+        self.send_now(id, &bytes, Reply::default());
+        bytes.clear();
+        bytes.shrink_to(CORKED_BYTES_MAX);
+        self.cork.bytes = bytes;
+    }
+
     /// Sends bytes that are whole frames.
     pub fn send(&mut self, id: ConnId, bytes: &[u8]) {
         if !bytes.is_empty() {
@@ -31,6 +63,24 @@ impl Shard {
     }
 
     fn send_bytes(&mut self, id: ConnId, bytes: &[u8], rest: Reply) {
+        if self.cork.of != Some(id) {
+            return self.send_now(id, bytes, rest);
+        }
+        let Some(conn) = self.connection(id) else { return };
+        if conn.step.is_in() && websocket::any_is_compressed(bytes) {
+            // Its window moves on with what was compressed by itself.
+            conn.step = Step::OUT;
+        }
+        self.cork.bytes.extend_from_slice(bytes);
+        if !rest.is_only_bytes() {
+            let bytes = std::mem::take(&mut self.cork.bytes);
+            self.send_now(id, &bytes, rest);
+        } else if self.cork.bytes.len() > CORKED_BYTES_MAX {
+            self.flush_cork();
+        }
+    }
+
+    fn send_now(&mut self, id: ConnId, bytes: &[u8], rest: Reply) {
         let (pos, now_s) = (self.pos, self.now_s);
         let Some(conn) = self.connection(id) else { return };
         if let Some(outbox) = &mut conn.outbox {
@@ -38,11 +88,12 @@ impl Shard {
             return outbox.push_rest(rest.snapshots, rest.replay);
         }
         if conn.step.is_in() && websocket::any_is_compressed(bytes) {
-            // Its window moves on with what was compressed by itself.
             conn.step = Step::OUT;
         }
+        // Snapshots leave in one write with the answer before them.
+        let waits = !rest.snapshots.is_empty() && conn.cohort.is_some();
         // The common case needs no outbox at all: one short answer that the socket takes.
-        let written = match conn.link.try_write(bytes) {
+        let written = match if waits { Ok(0) } else { conn.link.try_write(bytes) } {
             Ok(n) => n,
             Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
             Err(_) => return self.drop_connection(id, 1006),
