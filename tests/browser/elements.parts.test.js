@@ -1,5 +1,6 @@
 // The pure parts of the elements, without a browser.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -186,4 +187,14 @@ test("they are small: a figure and a strip, and what a chart adds", async () => 
   const [first, panel] = [outputFiles.filter((file) => !isPanel(file)), outputFiles.filter(isPanel)].map(bytes);
   assert.ok(first <= 6 * 1024, `${first} bytes`);
   assert.ok(panel <= 3.6 * 1024, `${panel} bytes`);
+});
+
+test("days are days where clocks are put back meanwhile", () => {
+  const scale = new URL("../../dashboards/client/src/elements/scale.js", import.meta.url);
+  const code = `import { times } from ${JSON.stringify(scale)};
+    const from = Date.UTC(2026, 9, 23, 22); // midnight in Berlin, whose clocks go back on the 25th
+    console.log(JSON.stringify(times(from, from + 5 * 86_400_000, 6).map(({ at }) => new Date(at).toString().slice(4, 24))));`;
+  const env = { ...process.env, TZ: "Europe/Berlin" };
+  const said = JSON.parse(execFileSync(process.execPath, ["--input-type=module", "-e", code], { env }));
+  assert.deepEqual(said, [24, 25, 26, 27, 28].map((day) => `Oct ${day} 2026 00:00:00`));
 });

@@ -59,7 +59,9 @@ test("figures read with their unit", () => {
   assert.equal(format.figure("n", 1234567.891234), "1,234,567.8912");
   assert.equal(format.figure("n", NaN), "–");
   assert.equal(format.figure("uptime_s", 4830.53), "1 h 20 min");
-  assert.equal(format.figure("uptime_s", 59.9), "59 s");
+  assert.deepEqual([59.9, 1.5, 0.031, 0, -3, -90].map((n) => format.figure("delay_s", n)), ["59.9 s", "1.5 s", "0.031 s", "0 s", "-3 s", "-1 min 30 s"]);
+  const marks = { isPrice: () => false, unit: () => "s", decimals: () => 3 };
+  assert.deepEqual([0.03149, 61.5].map((n) => format.marked(marks, "elapsed_s", n)), ["0.031 s", "1 min 1 s"]);
   assert.equal(format.figure("temperature_c", -3.25), "-3.25 °C");
   assert.equal(format.label("net.rx_bytes_per_s"), "net.rx");
   assert.equal(format.leaf("change_pct", "0.30"), "0.30 %");

@@ -134,6 +134,18 @@ test("the address brings a title and a theme, and the reader's own choice goes o
   await page.close();
 });
 
+test("who skips to the search keeps what the address says", async () => {
+  const page = await open(() => {}, { hash: "#view=board&tiles=sim.A" });
+  await viewIs(page, "board");
+  const before = page.url();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement.id === "filter");
+  assert.equal(page.url(), before);
+  await page.close();
+});
+
 test("Share copies the link, and shows it where there is no clipboard", async () => {
   const page = await open(() => {}, { hash: "#view=board" });
   await page.evaluate(() => {

@@ -286,6 +286,11 @@ element("span").addEventListener("change", ({ target }) => {
   charts.spanSeconds = Number(target.value);
   draw();
 });
+// By itself the link would take the place of all that the address says.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  element("filter").focus();
+});
 element("retry").addEventListener("click", () => client.retry());
 element("kiosk").addEventListener("click", () => kiosk.enter());
 addEventListener("keydown", (event) => {

@@ -33,11 +33,14 @@ const formats = [clock({ ...minute, second: "2-digit" }), clock(minute), clock({
 /** The time of the day, or with `isLong` a day and its time. */
 export const time = (ms, isLong) => `${isLong ? `${formats[2].format(ms)} ` : ""}${formats[isLong ? 1 : 0].format(ms)}`;
 
+const zoneAt = (ms) => new Date(ms).getTimezoneOffset() * 60_000;
+
 /** Round times between two, at most `count` of them, and how they read. */
 export function times(from, to, count) {
   const long = Math.ceil((to - from) / Math.max(1, count) / (STEPS.at(-1) * 1_000)) * STEPS.at(-1);
   const step = (STEPS.find((seconds) => (to - from) / (seconds * 1_000) <= count) ?? long) * 1_000;
-  const zone = new Date(from).getTimezoneOffset() * 60_000;
+  const zone = zoneAt(from);
   const format = formats[step >= DAY ? 2 : step >= 60_000 ? 1 : 0];
-  return steps(from - zone, to - zone, step).map((ms) => ({ at: ms + zone, text: format.format(ms + zone) }));
+  const all = steps(from - zone, to - zone, step).map((ms) => ms + zoneAt(ms + zone)); // clocks may have been changed since
+  return all.filter((at) => at >= from && at <= to).map((at) => ({ at, text: format.format(at) }));
 }

@@ -38,6 +38,8 @@ const DIRECTION = /(^|[._])wind_deg$/;
 export const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 // prettier-ignore
 const UNITS_OF_TIME = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
+/** In seconds. */
+const MINUTE = 60;
 /** Digits after the point beyond which a number that is not a price is noise. */
 const DECIMALS_MAX = 4;
 
@@ -68,10 +70,13 @@ export function shown(marks, path) {
 export function marked(marks, path, value) {
   const name = shown(marks, path);
   const places = marks.decimals(path);
-  const number = places === undefined || BYTES.test(name) || SECONDS.test(name) ? null : decimal(value);
+  const isTime = SECONDS.test(name);
+  const isOwn = BYTES.test(name) || (isTime && !(Math.abs(numeric(value)) < MINUTE));
+  const number = places === undefined || isOwn ? null : decimal(value);
   if (number === null) return leaf(name, value);
   const text = written(rounded(number, places));
-  return (name === "price" ? text : grouped(text)) + (PERCENT.test(name) ? " %" : (measure(name) ?? ""));
+  const unit = PERCENT.test(name) ? " %" : isTime ? " s" : (measure(name) ?? "");
+  return (name === "price" ? text : grouped(text)) + unit;
 }
 
 export const count = (n) => whole.format(n);
@@ -155,16 +160,18 @@ export function age(ms) {
   return `${Math.floor(ms / 86_400_000)} d`;
 }
 
-/** A length of time in its two greatest units. */
+/** A length of time: below a minute with its digits, else in its two greatest units. */
 function span(seconds) {
+  const size = Math.abs(seconds);
+  if (size < MINUTE) return `${coarse.format(seconds)} s`;
   const parts = [];
-  let rest = Math.max(0, Math.floor(seconds));
+  let rest = Math.floor(size);
   for (const [unit, size] of UNITS_OF_TIME) {
     const n = Math.floor(rest / size);
     rest -= n * size;
     if (n > 0 || parts.length > 0 || unit === "s") parts.push(`${n} ${unit}`);
   }
-  return parts.slice(0, 2).join(" ");
+  return (seconds < 0 ? "-" : "") + parts.slice(0, 2).join(" ");
 }
 
 /** A path as a person calls it: without the unit that the figure shows, and words for underscores. */
