@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 const SEQ_BITS: u32 = 32;
 /// The greatest era. Its seqs are still exact in JavaScript's numbers.
 const ERA_MAX: u64 = 1 << 20;
+/// So many are never reached: who says one of them has made it up. Eras that follow it are still to be had.
+const ERAS_SPARED: u64 = 1 << 12;
 /// A holder takes a new era when this many seqs are left.
 const SEQS_LEFT_MIN: u64 = 1 << 20;
 
@@ -37,6 +39,11 @@ impl Era {
     /// Every seq of a topic that is numbered from this era on is greater.
     pub fn floor(self) -> u64 {
         u64::from(self.0) << SEQ_BITS
+    }
+
+    /// Whether nodes can have come there by taking one after the other, as a record or a message says.
+    pub fn is_plausible(self) -> bool {
+        self.number() <= ERA_MAX - ERAS_SPARED
     }
 
     pub fn before(self) -> Era {

@@ -266,6 +266,9 @@ impl<L: Clone> Part<L> {
 
     /// A node says that this era has been, and that it takes nothing below.
     pub fn told(&mut self, era: Era, now: Millis) {
+        if !era.is_plausible() {
+            return;
+        }
         self.greatest = self.greatest.max(era);
         if self.holds().is_some_and(|mine| mine <= era) {
             self.end();

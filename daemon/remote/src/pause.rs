@@ -7,7 +7,9 @@ use crate::failure::Then;
 const FIRST: Duration = Duration::from_millis(500);
 /// Longest wait before another try.
 const LONGEST: Duration = Duration::from_secs(30);
-/// Longest that is waited on a server's word.
+/// Longest that is waited where a server says not to come before.
+const SAID_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest window of a server's that is kept.
 const WINDOW_MAX: Duration = Duration::from_secs(60);
 /// How long at most where the server says that one may come at once.
 const AT_ONCE: Duration = Duration::from_millis(500);
@@ -25,7 +27,7 @@ impl Default for Pause {
 impl Pause {
     /// A server said not to come before that.
     pub fn at_least(&mut self, wait: Duration) {
-        self.0 = self.0.max(wait);
+        self.0 = self.0.max(wait.min(SAID_MAX));
     }
 
     /// From when to when one comes again; none: never. `window` is what the server told, in milliseconds.
@@ -56,10 +58,12 @@ mod tests {
         let longest: Vec<u128> =
             (0..9).map(|_| pause.next(Then::BackOff, None).unwrap().1.as_millis()).collect();
         assert_eq!(longest, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
-        // As long as the server says, however long.
+        // As long as the server says, up to a day.
         let hour = Duration::from_secs(3_600);
         pause.at_least(hour);
         assert_eq!(pause.next(Then::BackOff, None), Some((hour / 2, hour)));
+        pause.at_least(Duration::MAX);
+        assert_eq!(pause.next(Then::BackOff, None), Some((12 * hour, 24 * hour)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use nix::sys::signal::Signal;
-use tickerd_tests::{Daemon, Feed, Nats, Value, daemon, json, sim, within};
+use tickerd_tests::{Daemon, Feed, Nats, Value, daemon, exec, json, sim, within};
 
 use crate::checker::Watch;
 use crate::nodes::{Cluster, STEADY, over, steady, three_over_one};
@@ -45,6 +45,37 @@ async fn a_follower_is_cut_off_for_being_slow() {
         client.goes_on().await;
         let seen = client.end().await;
         assert_eq!(seen.resets.len(), 0, "{node}: {seen:?}");
+    }
+}
+
+/// A feed that is pushed as it comes has no beats of its own: that a topic has ended is told all the same, though nothing follows.
+#[tokio::test]
+async fn a_topic_that_ended_last_ends_on_all_nodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    let script = format!(
+        r#"for topic in stays goes; do echo '{{"topic":"'$topic'","event":"e","data":1}}'; done
+        until [ -e {} ]; do sleep 0.05; done; echo '{{"retire":"goes"}}'; sleep 1000"#,
+        go.display()
+    );
+    let feed = exec("bids", ["/bin/sh", "-c", &script]).set("pace = \"arrival\"");
+    let mut cluster = over(Nats::one().await).with(&[feed]);
+    for node in ["a", "b"] {
+        cluster.start(node).await;
+    }
+    cluster.holder("bids").await;
+    let mut clients = Vec::new();
+    for node in cluster.nodes() {
+        let mut client = cluster.node(node).client("/ws?topics=bids.**").await;
+        client.until_tick("bids.goes").await;
+        clients.push(client);
+    }
+    std::fs::write(&go, "").unwrap();
+    for client in &mut clients {
+        within("the end of the topic", async {
+            while client.until("notice").await.data["removed"] != json!(["bids.goes"]) {}
+        })
+        .await;
     }
 }
 

@@ -84,6 +84,25 @@ async fn a_beat_of_a_version_to_come_is_named() {
     }
 }
 
+/// Whoever may say something else in a node's name cannot have its feeds taken for ones that are not understood.
+#[tokio::test]
+async fn what_is_no_beat_breaks_no_feed() {
+    let cluster = three_over_one().await;
+    let _clients = cluster.watched().await;
+    let (link, mut hearing) = cluster.stranger().await;
+    let real = beat(&mut hearing).await;
+    let future = replaced(&real, b"\xa1v\xcd\x01\x00", b"\xa1v\xcd\x02\x00");
+    for subject in ["tickerd.t.edge.x", "tickerd.t.tell.steady"] {
+        assert!(link.publish(subject.to_owned(), future.clone()).await);
+    }
+    for node in cluster.nodes() {
+        let refused = "tickerd_cluster_messages_refused_total{why=\"newer\"}";
+        cluster.node(node).metric_until(refused, |count| count > 1.0).await;
+        let (is_well, said) = cluster.command(node, &["status"]).await;
+        assert!(is_well && !said.contains("broken"), "{node} says: {said}");
+    }
+}
+
 /// What comes again, late, or in another order is applied once.
 #[tokio::test]
 async fn beats_come_twice_and_late() {
@@ -132,7 +151,8 @@ async fn a_forged_holder_is_not_followed() {
 async fn a_record_is_edited_by_hand() {
     let mut cluster = three_over_one().await;
     let mut clients = cluster.watched().await;
-    for garbage in ["", "{", "garbage", "\u{0}\u{1}"] {
+    let greatest = r#"{"era":1048576,"node":"z","life":1}"#;
+    for garbage in ["", "{", "garbage", "\u{0}\u{1}", greatest] {
         crate::nats::by_hand(&cluster.nats, "$KV.tickerd_t.feed.steady", &[], garbage).await;
     }
     let holder = cluster.holder(STEADY).await;

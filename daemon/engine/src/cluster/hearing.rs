@@ -44,7 +44,7 @@ impl Node {
         let Heard { from, message, is_of_edge } = match self.mouth.hear(subject, packet, now) {
             Ok(Some(heard)) => heard,
             Ok(None) => return,
-            Err(wrong) => return self.misheard(&wrong),
+            Err(wrong) => return self.misheard(subject, &wrong),
         };
         if from == self.me {
             return;
@@ -82,15 +82,18 @@ impl Node {
         }
     }
 
-    /// What cannot be read is counted. A feed of a node that speaks a newer version is not followed by guesses.
-    fn misheard(&mut self, wrong: &Wrong) {
+    /// What cannot be read is counted. A feed whose beats are of a newer version is not followed by guesses. Other messages say
+    /// nothing of a feed: each node may say them, in each other's name too.
+    fn misheard(&mut self, subject: &str, wrong: &Wrong) {
         self.standing.count_refused(wrong);
         let now = self.now();
-        let Wrong::Newer { node, .. } = wrong else { return };
-        for held in self.feeds.values_mut() {
-            if held.part.holder(now).is_some_and(|holder| holder.name == *node) {
-                held.broken = Some(wrong.to_string());
-            }
+        let (Wrong::Newer { node, .. }, Some(feed)) = (wrong, self.mouth.feed_of_beats(subject)) else {
+            return;
+        };
+        if let Some(held) = self.feeds.get_mut(feed)
+            && held.part.holder(now).is_some_and(|holder| holder.name == *node)
+        {
+            held.broken = Some(wrong.to_string());
         }
     }
 

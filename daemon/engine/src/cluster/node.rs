@@ -154,6 +154,8 @@ impl Node {
             }
             tokio::select! {
                 _ = &mut stop => return,
+                // Nobody waits for this.
+                Some(command) = commands.recv() => self.obey(command),
                 () = tokio::time::sleep(LISTEN_AGAIN) => {}
             }
             turns.fetch_add(1, Ordering::Relaxed);
@@ -343,9 +345,7 @@ impl Node {
         if beat.load.health.is_some() {
             held.health.clone_from(&beat.load.health);
         }
-        if joint != Joint::Next {
-            held.broken = None;
-        }
+        held.broken = None;
         (self.order)(NodeOrder::Accept {
             id: held.source.id,
             source,

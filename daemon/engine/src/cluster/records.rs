@@ -36,7 +36,8 @@ fn write(record: &Record) -> Bytes {
 /// What was edited by hand and cannot be read is none: the next holder replaces it.
 fn parse(bytes: &[u8]) -> Option<Record> {
     let Written { era, node, life } = serde_json::from_slice(bytes).ok()?;
-    Some(Record { era: Era::new(era)?, node: Name { name: node.into(), life } })
+    let era = Era::new(era).filter(|era| era.is_plausible())?;
+    Some(Record { era, node: Name { name: node.into(), life } })
 }
 
 async fn read(link: &Link, feed: &str) -> Option<Found> {

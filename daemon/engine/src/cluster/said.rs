@@ -76,6 +76,11 @@ impl Mouth {
         Ok(Some(Heard { from, message, is_of_edge: what == "edge" }))
     }
 
+    /// The feed whose beats come under that subject.
+    pub fn feed_of_beats<'a>(&self, subject: &'a str) -> Option<&'a str> {
+        subject.strip_prefix(&*self.root)?.strip_prefix(".beat.")
+    }
+
     /// The packets of a message, and the subject that they go under.
     pub fn say(
         &mut self,

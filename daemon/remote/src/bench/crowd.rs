@@ -27,6 +27,8 @@ pub(super) struct Crowd<'a> {
     /// Those that have more to read than they have had their turn for.
     again: Vec<usize>,
     under_way: usize,
+    /// Were served, and are lost.
+    gone: usize,
     first_failure: Option<Failure>,
     /// Time in which there was nothing to read.
     pub(super) idle: Duration,
@@ -46,6 +48,7 @@ impl<'a> Crowd<'a> {
             members: Vec::new(),
             again: Vec::new(),
             under_way: 0,
+            gone: 0,
             first_failure: None,
             idle: Duration::ZERO,
             tally: Tally::default(),
@@ -58,7 +61,7 @@ impl<'a> Crowd<'a> {
 
     /// Those that are served and have not been lost since.
     pub(super) fn here(&self) -> usize {
-        self.tally.served.saturating_sub(self.tally.lost.values().sum())
+        self.tally.served.saturating_sub(self.gone)
     }
 
     /// Whether all are through, served or not.
@@ -135,6 +138,7 @@ impl<'a> Crowd<'a> {
             Ok(Turn::Waits | Turn::Ended) => {}
             Err(failure) => {
                 self.tally.lose(failure.to_string());
+                self.gone += usize::from(!was_under_way);
                 self.first_failure.get_or_insert(failure);
             }
         }

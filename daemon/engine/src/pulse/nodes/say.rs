@@ -104,7 +104,10 @@ impl Pulse {
         let Some(nodes) = &mut self.nodes else { return };
         let is_urgent = |(id, part): (&SourceId, &Part)| match &part.role {
             Role::Holder(holder) => {
-                (holder.health.is_some() || self.board.turns(*id) > TURNS_MAX).then_some(*id)
+                // A feed that has no beats of its own may have no other occasion.
+                let is_last = self.arrivals.sources.contains(id) && self.board.next_arrival(*id).is_none();
+                let turns_max = if is_last { 0 } else { TURNS_MAX };
+                (holder.health.is_some() || self.board.turns(*id) > turns_max).then_some(*id)
             }
             Role::Follower(_) => None,
         };
