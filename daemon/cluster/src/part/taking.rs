@@ -79,7 +79,12 @@ impl<L: Clone> Part<L> {
                 // Only from that holder's own: else someone has taken it since.
                 last.era.next().filter(|_| found.record == Some(theirs))
             }
-            Why::Silence if self.roll.holder(now).is_some() => None,
+            // This node may have been deaf since it asked.
+            Why::Silence
+                if self.roll.holder(now).is_some() || now < self.listening.saturating_add(SILENCE) =>
+            {
+                None
+            }
             Why::Silence | Why::Renew => self.greatest.next(),
         };
         let Some(era) = era else { return self.give_up(now) };
