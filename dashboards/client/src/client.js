@@ -11,7 +11,6 @@ import { Wants } from "./wants.js";
 const PROTOCOL = "tickerd.v1.json";
 
 export class Client extends Reader {
-  server;
   /** Who one is; loaded when there is a token. */
   _identity;
   _link = new Link(this);

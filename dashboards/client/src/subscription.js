@@ -4,9 +4,6 @@ import { onAbort } from "./emitter.js";
 import { Reader } from "./reader.js";
 
 export class Subscription extends Reader {
-  topics;
-  ready;
-  rate;
 
   /** Names of which the server has said nothing yet. */
   #unknown;

@@ -53,7 +53,6 @@ export class Wants {
   release(subscription) {
     for (const name of subscription.topics) this.#names.get(name)?.holders.delete(subscription);
     this.#look(subscription.topics);
-    this.#client._ticks.release(subscription);
   }
 
   /** A new connection: nothing is told yet. */
@@ -117,6 +116,7 @@ export class Wants {
         if (one.told) gone.push(name);
         this.#names.delete(name);
         this.#patterns.delete(name);
+        _ticks.release(name);
       } else if (one && isLive) {
         const wanted = this.#wanted(name);
         if (one.told === wanted) continue;

@@ -79,6 +79,18 @@ test("StrictMode: mount, unmount, mount in one turn is one subscription", async 
   assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"] }]);
 });
 
+test("ended and wanted again in one turn, a topic keeps its newest tick", async () => {
+  const client = world.make();
+  const [topic, pattern] = [client.subscribe("a.x"), client.subscribe("b.*")];
+  const socket = await world.live();
+  for (const name of ["a.x", "b.y"]) tick(socket, name, 5);
+  for (const one of [topic, pattern]) one.close();
+  assert.deepEqual(["a.x", "b.y"].map((name) => client.latest(name)), [undefined, undefined]);
+  const got = collect(client.subscribe(["a.x", "b.*"]));
+  assert.deepEqual(await world.grant(socket), []);
+  assert.deepEqual(seqs(got), ["a.x#5", "b.y#5"]);
+});
+
 test("the wire has the most demanding mode and rate, and less again when it ends", async () => {
   const client = world.make({ rate: "5s" });
   client.subscribe("a.x");
