@@ -8,7 +8,7 @@ export class Wants {
   #client;
   /**
    * Name → who holds it, what the server was told of it on this connection (`mode rate`, or nothing), and what it
-   * granted, on this connection or the one before.
+   * granted or refused, on this connection or the one before.
    */
   #names = new Map();
   #patterns = new Set();
@@ -67,7 +67,7 @@ export class Wants {
 
   /** What failed may be granted now, as rights are others. */
   again() {
-    for (const one of this.#names.values()) if (!one.granted) one.told = "";
+    for (const one of this.#names.values()) if (!one.granted?.mode) one.told = "";
     this.open();
   }
 
@@ -122,6 +122,7 @@ export class Wants {
         if (one.told === wanted) continue;
         const groups = one.told || _ticks.position(name) === undefined ? others : returning;
         one.told = wanted;
+        if (!one.granted?.mode) one.granted = undefined; // it was refused, and may be granted now
         (groups[wanted] ??= []).push(name);
       }
     }
@@ -156,7 +157,7 @@ export class Wants {
   granting({ topics, patterns, failed }) {
     for (const info of [topics, patterns, failed].flatMap(list)) {
       const one = this.#names.get(info.topic ?? info.pattern);
-      if (one) one.granted = info.code ? undefined : info;
+      if (one) one.granted = info;
       for (const holder of one?.holders ?? []) holder.answered(info);
       if (info.code) this.#client.emit("failed", info);
     }

@@ -194,6 +194,28 @@ test("ready tells what was granted; it rejects if nothing was; failed tells it t
   assert.deepEqual(world.told("failed").map(({ topic }) => topic), ["nobody.x", "nobody.y"]);
 });
 
+test("who asks for what was refused before is told so, until it is asked for again", async () => {
+  const client = world.make();
+  client.subscribe("nobody.x");
+  const refuse = async (socket) => {
+    await settle();
+    socket.say("subscribed", { id: socket.take()[0].data.id, topics: [], patterns: [], failed: [{ topic: "nobody.x", code: 404, message: "there is no feed" }] });
+  };
+  const first = await world.greet();
+  await refuse(first);
+  await assert.rejects(client.subscribe("nobody.x").ready, { code: 404, message: "there is no feed" });
+  const half = client.subscribe(["nobody.x", "a.x"]);
+  assert.deepEqual(await world.grant(first), [{ event: "subscribe", topics: ["a.x"] }]);
+  assert.deepEqual((await half.ready).failed.map(({ topic }) => topic), ["nobody.x"]);
+  first.end(1006);
+  await world.pass(400);
+  const later = client.subscribe("nobody.x");
+  const second = await world.greet();
+  const last = client.subscribe("nobody.x");
+  await world.grant(second);
+  for (const one of [later, last]) assert.equal((await one.ready).topics.length, 1);
+});
+
 test("a whole command that is refused is told for each of its topics", async () => {
   const client = world.make();
   const one = client.subscribe("a..x");
