@@ -11,8 +11,8 @@ export async function socket(client, plain) {
   const token = await tokenOf(client);
   if (tabs && globalThis.navigator?.locks) {
     const { share } = await import("./tabs.js");
-    // Tabs of one user share; the name does not tell the token.
-    const options = { ...client._options, tabs: false, flush: "now", signal: undefined };
+    // Tabs of one user share; the name does not tell the token. Each tab slows down what it asks for itself, while it is hidden.
+    const options = { ...client._options, tabs: false, flush: "now", signal: undefined, hiddenRate: null };
     return share(`${url.href} ${digest(token ?? "")}`, () => new client.constructor(client._url, options));
   }
   const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
