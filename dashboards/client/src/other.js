@@ -18,7 +18,8 @@ export async function socket(client, plain) {
   const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
   if (isStream && (transport === "sse" || !WebSocket || (client._link.isBarred && (await hasAnswered(client, url))))) {
     const { Stream } = await import("./sse.js");
-    return new Stream(url, { EventSource, token, http: (path, init) => client.http(path, init) });
+    client._kept ??= {}; // outlives a stream
+    return new Stream(url, { EventSource, token, kept: client._kept, http: (path, init) => client.http(path, init) });
   }
   if (WebSocket) return plain.socket();
   throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });
