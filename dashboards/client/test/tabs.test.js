@@ -70,3 +70,34 @@ test("the connection is as fast as the tab wants that somebody sees, also while 
   await world.pass(5_000);
   assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"], rate: "5s" }]);
 });
+
+test("many topics of another tab are one command, and one answer", async () => {
+  open();
+  const socket = await world.greet();
+  const tab = open();
+  const names = Array.from({ length: 400 }, (_, i) => `a.t${i}`);
+  const one = tab.subscribe(names);
+  await settle();
+  const asked = await world.grant(socket);
+  assert.deepEqual(asked.map(({ topics }) => topics), [names]);
+  assert.equal((await one.ready).topics.length, 400);
+});
+
+test("a tab that leaves while it waits for an answer is no fault, nor is a topic that it asks for otherwise meanwhile", async () => {
+  open();
+  const socket = await world.greet();
+  const [gone, stays] = [open(), open()];
+  await settle();
+  gone.subscribe(["a.x", "a.y"]);
+  stays.subscribe("b.x", { rate: "5s" });
+  await settle();
+  gone.close();
+  const failed = [];
+  stays.on("failed", (info) => failed.push(info));
+  const fast = stays.subscribe("b.x", { rate: "1s" });
+  await settle();
+  assert.deepEqual(failed, []);
+  await world.grant(socket);
+  assert.equal((await fast.ready).topics.length, 1);
+  assert.deepEqual(failed, []);
+});
