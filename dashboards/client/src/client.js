@@ -99,7 +99,7 @@ export class Client extends Reader {
     if (this.isClosed) return;
     this.isClosed = true;
     this._identity?.set(null);
-    for (const one of this._wants.subscriptions) one.close();
+    this._wants.close();
     this._link.lost(1000, "closed");
     super.close();
   }

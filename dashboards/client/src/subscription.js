@@ -1,6 +1,7 @@
 // What one part of a program wants: topics, how, and where their ticks go.
 import { TickerdError } from "./commands.js";
 import { onAbort } from "./emitter.js";
+import { Outlet } from "./outlet.js";
 import { Reader } from "./reader.js";
 
 export class Subscription extends Reader {
@@ -32,7 +33,7 @@ export class Subscription extends Reader {
 
   /** Ticks as they come; the loop's end ends the subscription. */
   [Symbol.asyncIterator]() {
-    const outlet = this._newOutlet();
+    const outlet = new Outlet(this._client);
     let wake;
     this.on("tick", (tick) => {
       outlet.add(tick, this._isMerged(tick));

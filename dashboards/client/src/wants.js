@@ -3,6 +3,8 @@ import { isPattern, list, matches, rateMs } from "./names.js";
 
 /** Bytes of names in one command; the server takes 64 KiB, unless configured otherwise. */
 const NAMES_BYTES = 24_000;
+/** After a fault that passes. */
+const AGAIN_MS = 5_000;
 
 export class Wants {
   #client;
@@ -21,8 +23,8 @@ export class Wants {
     this.#client = client;
   }
 
-  get subscriptions() {
-    return [...this.#names.values()].flatMap(({ holders }) => [...holders]);
+  close() {
+    for (const { holders } of this.#names.values()) for (const one of holders) one.close();
   }
 
   granted(name) {
@@ -65,10 +67,13 @@ export class Wants {
     for (const one of this.#names.values()) one.told = "";
   }
 
-  /** What failed may be granted now, as rights are others. */
-  again() {
-    for (const one of this.#names.values()) if (!one.granted?.mode) one.told = "";
-    this.open();
+  /** What failed may be granted now, as rights are others or a fault is over. */
+  again(names = [...this.#names.keys()]) {
+    for (const name of names) {
+      const one = this.#names.get(name);
+      if (one && !one.granted?.mode) one.told = "";
+    }
+    this.#look(names);
   }
 
   forget() {
@@ -146,8 +151,9 @@ export class Wants {
     let answer;
     try {
       answer = await this.#ask("subscribe", data);
-    } catch ({ code, message }) {
+    } catch ({ code, message, temporary }) {
       if (!code) return; // the connection is gone
+      if (temporary) setTimeout(() => this.again(data.topics), AGAIN_MS);
       answer = { failed: data.topics.map((topic) => ({ topic, code, message })) };
     }
     this.granting(answer);

@@ -226,6 +226,36 @@ test("a whole command that is refused is told for each of its topics", async () 
   assert.equal(world.told("failed")[0].topic, "a..x");
 });
 
+test("what fails for a time is asked for again; what is refused is not", async () => {
+  const client = world.make();
+  const socket = await world.live();
+  const refuse = async (name, more) => {
+    client.subscribe(name);
+    await settle();
+    socket.say("error", { id: socket.take()[0].data.id, code: 500, message: "no", ...more });
+    await settle();
+  };
+  await refuse("a.x", { temporary: true });
+  await refuse("a.y", { code: 400, temporary: false });
+  await world.pass(5_000);
+  assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"] }]);
+  await world.pass(5_000);
+  assert.deepEqual(await world.grant(socket), []);
+});
+
+test("a subscription has room beside a program's commands", async () => {
+  const client = world.make();
+  const socket = await world.live();
+  for (let i = 0; i < 300; i += 1) client.history("a.x").catch(() => {});
+  const { ready } = client.subscribe("a.x");
+  for (let i = 0; i < 29; i += 1) {
+    await world.pass(1_000);
+    socket.say("heartbeat", { ts: 1 });
+    await world.grant(socket);
+  }
+  assert.equal((await ready).topics.length, 1);
+});
+
 test("what fails on one connection is asked for again on the next", async () => {
   const client = world.make();
   client.subscribe("a.x");
