@@ -323,6 +323,15 @@ class Fake(unittest.TestCase):
         self.assertEqual(server.since, {"epoch": {"a.x": "e-2-b-1", "b.y": "e-1-c-1"},
                                         "seq": {"a.x": 2 * NODE + 5, "b.y": NODE + 2}})
 
+    @serving(no_more)
+    async def test_a_command_that_cannot_be_said_or_has_no_answer_ends(self, server):
+        async with tickerd.connect(server.url) as client:
+            with self.assertRaises(ValueError):
+                await client.publish("rooms.lobby", {"price": float("nan")})
+            with mock.patch("tickerd.client.ANSWER_S", 0.05), self.assertRaises(tickerd.TickerdError) as raised:
+                await client.publish("rooms.lobby", 1)
+        self.assertEqual((raised.exception.code, raised.exception.temporary), (408, True))
+
     @serving(silent, no_more)
     async def test_silence_is_a_lost_connection(self, server):
         states = []

@@ -17,6 +17,7 @@ import websockets
 from .subscription import TOPICS, Subscription
 from .values import Gap, Handlers, Status, Tick, TickerdError, log, milliseconds, pause, stops, tick_of
 
+ANSWER_S = 30  # within which a command has its answer
 Token = Union[str, None, Callable[[str], Union[str, None, Awaitable[Union[str, None]]]]]
 
 class _Connect(websockets.connect):
@@ -116,10 +117,10 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         number = self._ids = self._ids + 1
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
-            await socket.send(json.dumps({"event": event, "data": {"id": number, **(data or {})}}))
-            said = await answer
-        except websockets.ConnectionClosed:
-            said = TickerdError(1006, "the connection was lost; ask again", True)
+            await socket.send(json.dumps({"event": event, "data": {"id": number, **(data or {})}}, allow_nan=False))
+            said = await asyncio.wait_for(answer, ANSWER_S)
+        except asyncio.TimeoutError: said = TickerdError(408, f"no answer came within {ANSWER_S} s", True)
+        except websockets.ConnectionClosed: said = TickerdError(1006, "the connection was lost; ask again", True)
         finally:
             del self._answers[number]
         if isinstance(said, dict): return said
@@ -239,9 +240,8 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         try:
             await self.command("subscribe" if want else "unsubscribe", {key: one for key, one in asked.items() if one})
         except TickerdError as error:
-            if error.code < 1000:
-                why = {"code": error.code, "message": error.message}
-                self._subscribed({"failed": [{"topic": name, **why} for name in names]})
+            failed = [{"topic": name, "code": error.code, "message": error.message} for name in names]
+            if error.code < 1000: self._subscribed({"failed": failed})
 
     def _read(self, socket: websockets.ClientConnection, text: str) -> None:
         message = json.loads(text, parse_float=self._parse_float)
