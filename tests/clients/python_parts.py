@@ -309,7 +309,27 @@ async def shares_feeds_again(line):
     await line.stay()
 
 
+def of_a_node(node, seq, stays=False):
+    async def script(line):
+        await line.connected()
+        _, data = await line.hear()
+        own = {"topic": "tickerd.stats", "seq": 0, "mode": "latest", "epoch": node}
+        await line.say("subscribed", id=data["id"], topics=[own], patterns=[], failed=[])
+        await line.tick("tickerd.stats", seq)
+        await (line.stay() if stays else line.ws.close(1012, "service_restart"))
+
+    return script
+
+
 class Fake(unittest.TestCase):
+    @serving(of_a_node("e-a", 500), of_a_node("e-a", 500), of_a_node("e-b", 3, stays=True))
+    async def test_another_server_counts_its_own_topics_from_the_beginning(self, server):
+        got = []
+        async with tickerd.connect(server.url) as client:
+            client.subscribe("tickerd.stats").on("tick", lambda tick: got.append(tick.seq))
+            await eventually(lambda: 3 in got)
+        self.assertEqual(got, [500, 3])
+
     @serving(shares_feeds_first, shares_feeds_again)
     async def test_where_several_servers_share_feeds_a_position_says_whose_numbers_it_means(self, server):
         server.since, got, gaps = None, [], []

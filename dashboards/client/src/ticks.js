@@ -6,7 +6,7 @@ const FLUSH_MS = 1_000;
 /** Jumps that follow each other this closely are told together. */
 const GAP_MS = 50;
 
-const isOwn = (topic) => topic.startsWith("tickerd.");
+export const isOwn = (topic) => topic.startsWith("tickerd.");
 
 export class Ticks {
   epoch;

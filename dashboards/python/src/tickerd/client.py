@@ -215,8 +215,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         """Tells the server what is wanted now and was not before. Mode all wins, then the fastest rate."""
         while True:
             self._dirty.clear()
-            for topic in [*self._newest, *self._events]:
-                if not self._holders(topic): self._forget(topic)
+            for topic in [one for one in [*self._newest, *self._events] if not self._holders(one)]: self._forget(topic)
             self._before = {topic: seq for topic, seq in self._before.items() if self._is_kept(topic)}
             asked: dict[str, list[tuple[str, str | None]]] = {topic: [("all", None)] for topic in self._before}
             for sub in self._subscriptions:
@@ -281,10 +280,12 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         if answer and not answer.done(): answer.set_result(said)
 
     def _subscribed(self, data: dict[str, Any]) -> None:
-        granted, failed = data.get("topics", []), data.get("failed", [])
+        granted, failed, own = data.get("topics", []), data.get("failed", []), self._epochs.get("tickerd")
         self._named |= {one.get("topic") or one["pattern"]: one for one in granted + data.get("patterns", []) + failed}
         for one in data.get("patterns", []): self._epochs = self._epochs | one.get("epochs", {})
         self._epochs = self._epochs | {one["topic"].split(".")[0]: one["epoch"] for one in granted if "epoch" in one}
+        if own != self._epochs.get("tickerd"):  # another server counts its own topics from the beginning
+            for topic in [topic for topic in self._newest if topic.startswith("tickerd.")]: self._forget(topic)
         modes = {one["topic"]: (one.get("mode"), self._sent.get(one["topic"], ("all", None))[0]) for one in granted}
         self._events |= {topic for topic, both in modes.items() if both == ("all", "latest")}
         self._failed(failed)
