@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, test } from "node:test";
+import { verifier } from "../src/verify.js";
 import { FakeSocket, World, settle, tick } from "./world.js";
 
 let world;
@@ -173,4 +174,10 @@ test("closing a client closes its subscriptions", async () => {
   await client[Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]();
   assert.equal(one.isClosed, true);
   assert.equal(FakeSocket.last.readyState, 3);
+});
+
+test("of a tick that comes without its message it cannot be known who signed it", async () => {
+  const verify = verifier(world.make());
+  assert.equal(await verify({ text: "" }), undefined);
+  assert.equal(await verify({ text: '{"event":"quote","data":{"topic":"a.x","seq":1,"ts":1,"value":1}}' }), false);
 });
