@@ -158,7 +158,6 @@ export class Client extends Reader {
     const { type } = data;
     const names = list(data.topics);
     if (type === "feed") this.emit(type, data);
-    else if (type === "lag") this.emit(type, { by: "server", skipped: data.skipped ?? 0 });
     else if (type === "reset") this._ticks.gap(names, false, type);
     else if (type === "stale" || type === "fresh") this._ticks.stale(names, data.since);
     else if (type === "topics") {

@@ -31,7 +31,8 @@ export function lead(client) {
       wake();
     }
   };
-  client.on("control", ({ event, data: { type, topics, patterns, epoch } }) => {
+  client.on("control", ({ event, data: { type, topics, patterns, epoch, skipped = 0 } }) => {
+    if (event === "notice" && type === "lag") client.emit(type, { by: "server", skipped });
     // Another server counts these topics from now on: positions in them are in its numbers.
     if (type === "reset" && epoch) for (const topic of list(topics)) Object.assign(_wants.granted(topic) ?? {}, { epoch });
     if (event !== "subscribed") return;

@@ -34,16 +34,17 @@ export class Subscription extends Reader {
   /** Ticks as they come; the loop's end ends the subscription. */
   [Symbol.asyncIterator]() {
     const outlet = new Outlet(this._client);
-    let wake;
+    const waiting = [];
+    const wake = () => waiting.splice(0).forEach((go) => go());
     this.on("tick", (tick) => {
       outlet.add(tick, this._isMerged(tick));
-      wake?.();
+      wake();
     });
-    this.on("close", () => wake?.());
+    this.on("close", wake);
     const next = async () => {
       const [value] = outlet.take(1);
       if (value || this.isClosed) return { value, done: !value };
-      await new Promise((resolve) => (wake = resolve));
+      await new Promise((resolve) => waiting.push(resolve));
       return next();
     };
     const end = async () => {

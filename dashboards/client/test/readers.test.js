@@ -31,6 +31,17 @@ test("a loop gets ticks, and its end ends the subscription", async () => {
   assert.deepEqual(await world.grant(socket), [{ event: "unsubscribe", topics: ["a.x"] }]);
 });
 
+test("whoever asks for the next tick while others wait gets one too, or hears of the end", async () => {
+  const one = world.make().subscribe("a.x", { mode: "all" });
+  const loop = one[Symbol.asyncIterator]();
+  const asked = Array.from({ length: 4 }, () => loop.next());
+  const socket = await world.live();
+  for (const seq of [1, 2]) tick(socket, "a.x", seq);
+  one.close();
+  const said = await Promise.all(asked);
+  assert.deepEqual(said.map(({ value, done }) => [value?.seq, done]), [[1, false], [2, false], [undefined, true], [undefined, true]]);
+});
+
 test("a loop that is slow gets the newest, and knows how many it missed", async () => {
   const client = world.make();
   const loop = client.subscribe("a.x")[Symbol.asyncIterator]();
