@@ -309,7 +309,27 @@ async def shares_feeds_again(line):
     await line.stay()
 
 
+def of_a_node(node, seq, stays=False):
+    async def script(line):
+        await line.connected()
+        _, data = await line.hear()
+        own = {"topic": "tickerd.stats", "seq": 0, "mode": "latest", "epoch": node}
+        await line.say("subscribed", id=data["id"], topics=[own], patterns=[], failed=[])
+        await line.tick("tickerd.stats", seq)
+        await (line.stay() if stays else line.ws.close(1012, "service_restart"))
+
+    return script
+
+
 class Fake(unittest.TestCase):
+    @serving(of_a_node("e-a", 500), of_a_node("e-a", 500), of_a_node("e-b", 3, stays=True))
+    async def test_another_server_counts_its_own_topics_from_the_beginning(self, server):
+        got = []
+        async with tickerd.connect(server.url) as client:
+            client.subscribe("tickerd.stats").on("tick", lambda tick: got.append(tick.seq))
+            await eventually(lambda: 3 in got)
+        self.assertEqual(got, [500, 3])
+
     @serving(shares_feeds_first, shares_feeds_again)
     async def test_where_several_servers_share_feeds_a_position_says_whose_numbers_it_means(self, server):
         server.since, got, gaps = None, [], []
@@ -322,6 +342,15 @@ class Fake(unittest.TestCase):
         self.assertEqual(gaps[:2], [(["a.x"], "reset")] * 2)
         self.assertEqual(server.since, {"epoch": {"a.x": "e-2-b-1", "b.y": "e-1-c-1"},
                                         "seq": {"a.x": 2 * NODE + 5, "b.y": NODE + 2}})
+
+    @serving(no_more)
+    async def test_a_command_that_cannot_be_said_or_has_no_answer_ends(self, server):
+        async with tickerd.connect(server.url) as client:
+            with self.assertRaises(ValueError):
+                await client.publish("rooms.lobby", {"price": float("nan")})
+            with mock.patch("tickerd.client.ANSWER_S", 0.05), self.assertRaises(tickerd.TickerdError) as raised:
+                await client.publish("rooms.lobby", 1)
+        self.assertEqual((raised.exception.code, raised.exception.temporary), (408, True))
 
     @serving(silent, no_more)
     async def test_silence_is_a_lost_connection(self, server):

@@ -11,7 +11,6 @@ import { Wants } from "./wants.js";
 const PROTOCOL = "tickerd.v1.json";
 
 export class Client extends Reader {
-  server;
   /** Who one is; loaded when there is a token. */
   _identity;
   _link = new Link(this);
@@ -100,7 +99,7 @@ export class Client extends Reader {
     if (this.isClosed) return;
     this.isClosed = true;
     this._identity?.set(null);
-    for (const one of this._wants.subscriptions) one.close();
+    this._wants.close();
     this._link.lost(1000, "closed");
     super.close();
   }
@@ -159,7 +158,6 @@ export class Client extends Reader {
     const { type } = data;
     const names = list(data.topics);
     if (type === "feed") this.emit(type, data);
-    else if (type === "lag") this.emit(type, { by: "server", skipped: data.skipped ?? 0 });
     else if (type === "reset") this._ticks.gap(names, false, type);
     else if (type === "stale" || type === "fresh") this._ticks.stale(names, data.since);
     else if (type === "topics") {

@@ -6,7 +6,7 @@ import { clamp } from "./names.js";
 /** A connection may send 18 commands at once, and then one each 110 ms; a little less than the server allows. */
 const EACH_MS = 110;
 const AHEAD_MS = 17 * EACH_MS;
-/** Commands that may have no answer yet. */
+/** Commands of a program that may have no answer yet. */
 const OPEN_MAX = 256;
 const ANSWER_MS = 30_000;
 
@@ -46,7 +46,7 @@ export class Commands {
     return new Promise((resolve, reject) => {
       const { state, why } = this.#client.status;
       if (state === "stopped") throw failure(0, why, false);
-      if (this.#open.size >= OPEN_MAX) throw failure(429, "too many");
+      if (this.#open.size >= OPEN_MAX && !options?.isBound) throw failure(429, "too many");
       const id = (this.#ids += 1);
       let release;
       const end = (error, answer) => {

@@ -31,11 +31,14 @@ export class Emitter {
   on(event, handler, options) {
     const one = { handler };
     const all = (this.#handlers[event] ??= new Set()).add(one);
-    const off = () => void all.delete(one);
-    onAbort(options?.signal, off);
+    const off = () => all.delete(one);
+    const release = onAbort(options?.signal, off);
     const first = this._first(event);
     queueMicrotask(() => first.forEach((data) => all.has(one) && call(handler, data)));
-    return off;
+    return () => {
+      off();
+      release();
+    };
   }
 
   /** What a new handler begins with. */

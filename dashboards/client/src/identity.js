@@ -57,9 +57,10 @@ export class Identity {
   take(event, data) {
     if (event === "authenticated") {
       this.user = data.user;
+      if (data.id !== this.#id) return true; // of a cookie or a certificate: the token has its own answer
       this.#refused = 0;
       this.#reason = "connect";
-      if (data.id === this.#id) this.#client._known();
+      this.#client._known();
     } else if (event === "error" && this.#id && data.id === this.#id) this.#error(data);
     else {
       if (event === "notice") this.#notice(data);

@@ -2,9 +2,13 @@
 // among what servers tell.
 
 import { list } from "./names.js";
+import { isOwn } from "./ticks.js";
 
 /** A page hidden for less is not slowed down. */
 const HIDDEN_MS = 5_000;
+
+/** Whose numbers a granted topic has, or a pattern's topics of the server's own. */
+const epochOf = ({ epoch, epochs }) => epoch ?? epochs?.tickerd;
 
 /** Leads a client through it, until it is closed. */
 export function lead(client) {
@@ -27,9 +31,18 @@ export function lead(client) {
       wake();
     }
   };
-  // Another server counts these topics from now on: positions in them are in its numbers.
-  client.on("control", ({ data: { type, topics, epoch } }) => {
+  client.on("control", ({ event, data: { type, topics, patterns, epoch, skipped = 0 } }) => {
+    if (event === "notice" && type === "lag") client.emit(type, { by: "server", skipped });
+    // Another server counts these topics from now on: positions in them are in its numbers.
     if (type === "reset" && epoch) for (const topic of list(topics)) Object.assign(_wants.granted(topic) ?? {}, { epoch });
+    if (event !== "subscribed") return;
+    // Each server counts its own topics from the beginning: what came from another one says nothing of what comes now.
+    for (const info of [topics, patterns].flatMap(list)) {
+      const name = info.topic ?? info.pattern;
+      const before = _wants.granted(name);
+      if (!before || !isOwn(name) || epochOf(before) === epochOf(info)) continue;
+      for (const { topic } of _ticks.newest({ topics: [name] })) _ticks.remove(topic);
+    }
   });
   listen(globalThis, "online", wake);
   listen(globalThis, "offline", wake); // an open connection may be fine: it is asked

@@ -79,6 +79,7 @@ export class Link {
     } catch (error) {
       return turn === this.turn && this.lost(error.close ?? 1006, error.message);
     }
+    socket.onerror = () => {}; // `close` follows; one that nobody hears would end a program in Node
     if (turn !== this.turn) return socket.close();
     this.#socket = socket;
     this.#beatMs = OPEN_MS;
@@ -86,7 +87,6 @@ export class Link {
     socket.onopen = () => (this.#opened = true);
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => this.lost(this.#client._identity?.judge(code) ?? code, reason);
-    socket.onerror = () => {}; // `close` follows
   }
 
   /** Ends the connection as if it had been closed with that code. */

@@ -11,14 +11,15 @@ export async function socket(client, plain) {
   const token = await tokenOf(client);
   if (tabs && globalThis.navigator?.locks) {
     const { share } = await import("./tabs.js");
-    // Tabs of one user share; the name does not tell the token.
-    const options = { ...client._options, tabs: false, flush: "now", signal: undefined };
+    // Tabs of one user share; the name does not tell the token. Each tab slows down what it asks for itself, while it is hidden.
+    const options = { ...client._options, tabs: false, flush: "now", signal: undefined, hiddenRate: null };
     return share(`${url.href} ${digest(token ?? "")}`, () => new client.constructor(client._url, options));
   }
   const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
   if (isStream && (transport === "sse" || !WebSocket || (client._link.isBarred && (await hasAnswered(client, url))))) {
     const { Stream } = await import("./sse.js");
-    return new Stream(url, { EventSource, token, http: (path, init) => client.http(path, init) });
+    client._kept ??= {}; // outlives a stream
+    return new Stream(url, { EventSource, token, kept: client._kept, http: (path, init) => client.http(path, init) });
   }
   if (WebSocket) return plain.socket();
   throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });

@@ -6,11 +6,10 @@ export class Outlet {
   /** By topic what is merged, by number what is not. */
   #waiting = new Map();
   #count = 0;
-  #onLost;
+  #client;
 
-  /** @param {(skipped: number, topics: string[]) => void} onLost called when the reader was too slow */
-  constructor(onLost) {
-    this.#onLost = onLost;
+  constructor(client) {
+    this.#client = client;
   }
 
   add(tick, isMerged) {
@@ -22,8 +21,10 @@ export class Outlet {
     }
     this.#waiting.set(key, tick);
     if (this.#waiting.size <= KEPT_MAX || isMerged) return;
+    // The reader was too slow.
     const lost = this.take(KEPT_MAX / 2);
-    this.#onLost(lost.length, [...new Set(lost.map(({ topic }) => topic))]);
+    this.#client.emit("lag", { by: "reader", skipped: lost.length });
+    queueMicrotask(() => this.#client._ticks.gap([...new Set(lost.map(({ topic }) => topic))], false, "overflow"));
   }
 
   /** The oldest of what waits. */

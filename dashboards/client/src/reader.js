@@ -4,24 +4,16 @@ import { Outlet } from "./outlet.js";
 
 export class Reader extends Emitter {
   mode;
-  _client;
-  _outlet = this._newOutlet();
 
   /** @param {any} [client] the client, unless it is this */
   constructor(client) {
     super();
     this._client = client ?? this;
+    this._outlet = new Outlet(this._client);
   }
 
   latest(topic) {
     return this._client._ticks.latest(topic);
-  }
-
-  _newOutlet() {
-    return new Outlet((skipped, topics) => {
-      this._client.emit("lag", { by: "reader", skipped });
-      queueMicrotask(() => this._client._ticks.gap(topics, false, "overflow"));
-    });
   }
 
   /** Whether a newer tick replaces this one, if it still waits. */

@@ -21,11 +21,11 @@ export class Stream {
   #options;
   #source = null;
   #wanted = new Map();
-  /** Subscribe commands that wait for their answer: id → names. */
+  /** Subscribe commands that wait for their answer: id → what they say, and the turn before the one that answers. */
   #asked = new Map();
-  #lastId = "";
+  /** Of the tick that came last: on this stream, or for who returns, on the one before. */
+  #lastId;
   #turn = 0;
-  #isKnown = false;
   #closing = false;
   #timer;
   #alive;
@@ -42,7 +42,8 @@ export class Stream {
     const { id, topics = [], topic, ...rest } = data;
     if (event === "subscribe") {
       for (const name of topics) this.#wanted.set(name, rest);
-      this.#asked.set(id, topics);
+      this.#asked.set(id, { names: topics, since: rest.since, turn: this.#turn });
+      if (rest.since) this.#lastId ??= this.#options.kept.lastId;
       this.#again();
     } else if (event === "unsubscribe") {
       for (const name of topics) this.#wanted.delete(name);
@@ -127,11 +128,10 @@ export class Stream {
   }
 
   #took(text, id) {
-    if (id) this.#lastId = id;
+    if (id) this.#lastId = this.#options.kept.lastId = id;
     const { event, data } = JSON.parse(text);
     if (event === "connected") {
-      if (this.#isKnown) return;
-      this.#isKnown = true;
+      if (this.readyState) return;
       this.readyState = 1;
       this.onopen?.({});
       this.#say(event, { ...data, heartbeat_ms: 2 * ALIVE_MS });
@@ -142,13 +142,15 @@ export class Stream {
     }
   }
 
-  /** One answer for the whole address, told to each command that waits for a part of it. */
+  /** One answer for the whole address, told to each command that it holds. It may leave open whether somebody missed something. */
   #granted({ topics, patterns, failed }) {
-    for (const [id, names] of this.#asked) {
+    for (const [id, { names, since, turn }] of this.#asked) {
+      if (turn === this.#turn) continue;
+      this.#asked.delete(id);
       const of = (list) => list.filter((one) => names.includes(one.topic ?? one.pattern));
-      this.#say("subscribed", { id, topics: of(topics), patterns: of(patterns), failed: of(failed) });
+      const recovered = (one) => since && (one.recovered ?? one.seq === since.seq[one.topic]);
+      this.#say("subscribed", { id, topics: of(topics).map((one) => ({ ...one, recovered: recovered(one) })), patterns: of(patterns), failed: of(failed) });
     }
-    this.#asked.clear();
   }
 
   async #ping({ t = undefined }) {

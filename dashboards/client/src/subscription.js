@@ -1,12 +1,10 @@
 // What one part of a program wants: topics, how, and where their ticks go.
 import { TickerdError } from "./commands.js";
 import { onAbort } from "./emitter.js";
+import { Outlet } from "./outlet.js";
 import { Reader } from "./reader.js";
 
 export class Subscription extends Reader {
-  topics;
-  ready;
-  rate;
 
   /** Names of which the server has said nothing yet. */
   #unknown;
@@ -35,17 +33,18 @@ export class Subscription extends Reader {
 
   /** Ticks as they come; the loop's end ends the subscription. */
   [Symbol.asyncIterator]() {
-    const outlet = this._newOutlet();
-    let wake;
+    const outlet = new Outlet(this._client);
+    const waiting = [];
+    const wake = () => waiting.splice(0).forEach((go) => go());
     this.on("tick", (tick) => {
       outlet.add(tick, this._isMerged(tick));
-      wake?.();
+      wake();
     });
-    this.on("close", () => wake?.());
+    this.on("close", wake);
     const next = async () => {
       const [value] = outlet.take(1);
       if (value || this.isClosed) return { value, done: !value };
-      await new Promise((resolve) => (wake = resolve));
+      await new Promise((resolve) => waiting.push(resolve));
       return next();
     };
     const end = async () => {

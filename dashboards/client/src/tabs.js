@@ -88,19 +88,22 @@ function serve(name, client) {
     tabs.delete(tab);
   };
   const subscribe = async (tab, { id, topics, mode, rate, since }) => {
-    const all = { topics: [], patterns: [], failed: [] };
-    for (const topic of topics) {
-      const before = tabs.get(tab).get(topic);
+    const own = tabs.get(tab);
+    const answers = topics.map((topic) => {
+      const before = own.get(topic);
       const one = client.subscribe(topic, { mode, rate });
       before?.close();
-      tabs.get(tab).set(topic, one);
-      const said = await one.ready.catch(({ code, message }) => ({ failed: [{ topic, code, message }] }));
-      for (const kind of Object.keys(all)) all[kind].push(...(said[kind] ?? []));
-    }
+      own.set(topic, one);
+      // What is closed meanwhile is another command's.
+      return one.ready.catch(({ code, message }) => (one.isClosed ? {} : { failed: [{ topic, code, message }] }));
+    });
+    const said = await Promise.all(answers);
+    if (tabs.get(tab) !== own) return;
+    const of = (kind) => said.flatMap((one) => one[kind] ?? []);
     // Positions are one tab's; this connection did not see what that tab missed.
-    for (const one of all.topics) if (since && Object.hasOwn(since.seq, one.topic)) one.recovered = false;
-    say(tab, "subscribed", { id, ...all });
-    for (const topic of topics) for (const { text } of newest(tabs.get(tab)?.get(topic))) channel.postMessage({ to: tab, text });
+    const granted = of("topics").map((one) => (since?.seq[one.topic] >= 0 ? { ...one, recovered: false } : one));
+    say(tab, "subscribed", { id, topics: granted, patterns: of("patterns"), failed: of("failed") });
+    for (const topic of topics) for (const { text } of newest(own.get(topic))) channel.postMessage({ to: tab, text });
   };
   channel.onmessage = async ({ data: { tab, hello, bye, text } }) => {
     if (bye) leave(tab);

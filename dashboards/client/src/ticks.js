@@ -6,7 +6,7 @@ const FLUSH_MS = 1_000;
 /** Jumps that follow each other this closely are told together. */
 const GAP_MS = 50;
 
-const isOwn = (topic) => topic.startsWith("tickerd.");
+export const isOwn = (topic) => topic.startsWith("tickerd.");
 
 export class Ticks {
   epoch;
@@ -38,7 +38,7 @@ export class Ticks {
   }
 
   latest(topic) {
-    return this.#topics.get(topic)?.tick;
+    return this.#topics.get(topic) && this.#wanted(topic)?.tick;
   }
 
   take(event, data, text) {
@@ -73,9 +73,9 @@ export class Ticks {
     for (const state of this.#topics.values()) state.readers = undefined;
   }
 
-  /** A subscription has ended: what nobody else wants is forgotten. */
-  release({ topics }) {
-    for (const topic of this.#covered(topics)) if (!this.#wanted(topic)) this.remove(topic);
+  /** Nobody holds that name any more: what no other name wants is forgotten. */
+  release(name) {
+    for (const topic of this.#covered([name])) if (!this.#wanted(topic)) this.remove(topic);
   }
 
   /** The newest ticks of a subscription's topics. */

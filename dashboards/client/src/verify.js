@@ -23,8 +23,8 @@ export function verifier(client) {
 
   return async ({ text }) => {
     const [, signed, sig, kid] = SIGNED.exec(text) ?? [];
-    if (!kid) return false;
-    if (!globalThis.crypto?.subtle) return undefined;
+    if (text && !kid) return false;
+    if (!text || !globalThis.crypto?.subtle) return undefined;
     try {
       if (!keys.has(kid) && performance.now() - askedAt > AGAIN_MS) {
         askedAt = performance.now();

@@ -3,12 +3,14 @@ import { isPattern, list, matches, rateMs } from "./names.js";
 
 /** Bytes of names in one command; the server takes 64 KiB, unless configured otherwise. */
 const NAMES_BYTES = 24_000;
+/** After a fault that passes. */
+const AGAIN_MS = 5_000;
 
 export class Wants {
   #client;
   /**
    * Name → who holds it, what the server was told of it on this connection (`mode rate`, or nothing), and what it
-   * granted, on this connection or the one before.
+   * granted or refused, on this connection or the one before.
    */
   #names = new Map();
   #patterns = new Set();
@@ -21,8 +23,8 @@ export class Wants {
     this.#client = client;
   }
 
-  get subscriptions() {
-    return [...this.#names.values()].flatMap(({ holders }) => [...holders]);
+  close() {
+    for (const { holders } of this.#names.values()) for (const one of holders) one.close();
   }
 
   granted(name) {
@@ -53,7 +55,6 @@ export class Wants {
   release(subscription) {
     for (const name of subscription.topics) this.#names.get(name)?.holders.delete(subscription);
     this.#look(subscription.topics);
-    this.#client._ticks.release(subscription);
   }
 
   /** A new connection: nothing is told yet. */
@@ -66,10 +67,13 @@ export class Wants {
     for (const one of this.#names.values()) one.told = "";
   }
 
-  /** What failed may be granted now, as rights are others. */
-  again() {
-    for (const one of this.#names.values()) if (!one.granted) one.told = "";
-    this.open();
+  /** What failed may be granted now, as rights are others or a fault is over. */
+  again(names = [...this.#names.keys()]) {
+    for (const name of names) {
+      const one = this.#names.get(name);
+      if (one && !one.granted?.mode) one.told = "";
+    }
+    this.#look(names);
   }
 
   forget() {
@@ -117,11 +121,13 @@ export class Wants {
         if (one.told) gone.push(name);
         this.#names.delete(name);
         this.#patterns.delete(name);
+        _ticks.release(name);
       } else if (one && isLive) {
         const wanted = this.#wanted(name);
         if (one.told === wanted) continue;
         const groups = one.told || _ticks.position(name) === undefined ? others : returning;
         one.told = wanted;
+        if (!one.granted?.mode) one.granted = undefined; // it was refused, and may be granted now
         (groups[wanted] ??= []).push(name);
       }
     }
@@ -145,8 +151,9 @@ export class Wants {
     let answer;
     try {
       answer = await this.#ask("subscribe", data);
-    } catch ({ code, message }) {
+    } catch ({ code, message, temporary }) {
       if (!code) return; // the connection is gone
+      if (temporary) setTimeout(() => this.again(data.topics), AGAIN_MS);
       answer = { failed: data.topics.map((topic) => ({ topic, code, message })) };
     }
     this.granting(answer);
@@ -156,7 +163,7 @@ export class Wants {
   granting({ topics, patterns, failed }) {
     for (const info of [topics, patterns, failed].flatMap(list)) {
       const one = this.#names.get(info.topic ?? info.pattern);
-      if (one) one.granted = info.code ? undefined : info;
+      if (one) one.granted = info;
       for (const holder of one?.holders ?? []) holder.answered(info);
       if (info.code) this.#client.emit("failed", info);
     }

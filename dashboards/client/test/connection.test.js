@@ -259,6 +259,19 @@ test("a signal closes it, also one that was over before", async () => {
   assert.equal(FakeSocket.made.length, 1);
 });
 
+test("a socket that is given up before it opens may say that that is an error", async () => {
+  const unheard = [];
+  class Socket extends FakeSocket {
+    close() {
+      if (!this.onerror) unheard.push(this);
+    }
+  }
+  world.make({ WebSocket: Socket, token: "ann" }).setIdentity("bob");
+  await settle();
+  assert.equal(FakeSocket.made.length, 2);
+  assert.deepEqual(unheard, []);
+});
+
 test("without a WebSocket it stops and says what to give", async () => {
   world.make({ WebSocket: undefined, EventSource: undefined });
   await settle();

@@ -48,6 +48,26 @@ test("the token is got before the connection, said first, and what is wanted fol
   assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"] }]);
 });
 
+test("a cookie or a certificate that says who one is, before the token: the token has its own answer", async () => {
+  const client = world.make({ token: "one" });
+  const socket = await world.greet();
+  socket.say("authenticated", { user: "ann" });
+  assert.deepEqual([client.status.state, client.user], ["connecting", "ann"]);
+  await identify(socket);
+  assert.equal(client.status.state, "live");
+  client.close();
+  const { token, asked } = source();
+  world.make({ token });
+  for (const state of ["waiting", "stopped"]) {
+    const other = await world.greet();
+    other.say("authenticated", { user: "ann" });
+    await refuse(other);
+    assert.equal(world.client.status.state, state);
+    await world.pass(400);
+  }
+  assert.deepEqual(asked, ["connect", "refused"]);
+});
+
 test("a good token is used again after a lost connection, without asking", async () => {
   const { token, asked } = source();
   world.make({ token });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, test } from "node:test";
+import { verifier } from "../src/verify.js";
 import { FakeSocket, World, settle, tick } from "./world.js";
 
 let world;
@@ -28,6 +29,17 @@ test("a loop gets ticks, and its end ends the subscription", async () => {
   assert.deepEqual(got, [1, 2, 3]);
   assert.equal(one.isClosed, true);
   assert.deepEqual(await world.grant(socket), [{ event: "unsubscribe", topics: ["a.x"] }]);
+});
+
+test("whoever asks for the next tick while others wait gets one too, or hears of the end", async () => {
+  const one = world.make().subscribe("a.x", { mode: "all" });
+  const loop = one[Symbol.asyncIterator]();
+  const asked = Array.from({ length: 4 }, () => loop.next());
+  const socket = await world.live();
+  for (const seq of [1, 2]) tick(socket, "a.x", seq);
+  one.close();
+  const said = await Promise.all(asked);
+  assert.deepEqual(said.map(({ value, done }) => [value?.seq, done]), [[1, false], [2, false], [undefined, true], [undefined, true]]);
 });
 
 test("a loop that is slow gets the newest, and knows how many it missed", async () => {
@@ -77,6 +89,7 @@ test("a signal that lives long keeps nothing of what has ended", async () => {
   const [{ data }] = socket.take().filter(({ event }) => event === "history");
   socket.say("history", { id: data.id, topic: "a.x", values: [] });
   await asked;
+  for (let i = 0; i < 100; i += 1) client.on("tick", () => {}, { signal })();
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
@@ -173,4 +186,10 @@ test("closing a client closes its subscriptions", async () => {
   await client[Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]();
   assert.equal(one.isClosed, true);
   assert.equal(FakeSocket.last.readyState, 3);
+});
+
+test("of a tick that comes without its message it cannot be known who signed it", async () => {
+  const verify = verifier(world.make());
+  assert.equal(await verify({ text: "" }), undefined);
+  assert.equal(await verify({ text: '{"event":"quote","data":{"topic":"a.x","seq":1,"ts":1,"value":1}}' }), false);
 });

@@ -105,6 +105,31 @@ test("several servers share the feeds: a position says whose numbers it means", 
   ]);
 });
 
+test("a server's own topics are counted from the beginning by another server, and go on with the same one", async () => {
+  const client = world.make();
+  const got = [];
+  client.on("tick", ({ topic, seq }) => got.push(`${topic}#${seq}`));
+  client.subscribe(["tickerd.stats", "tickerd.bars.1m.*"]);
+  const names = ["tickerd.stats", "tickerd.bars.1m.a"];
+  const grant = async (socket, epoch) => {
+    await settle();
+    const [{ data }] = socket.take();
+    socket.say("subscribed", { id: data.id, topics: [{ topic: "tickerd.stats", seq: 0, mode: "latest", epoch }], patterns: [{ pattern: "tickerd.bars.1m.*", count: 0, mode: "latest", epochs: { tickerd: epoch } }], failed: [] });
+    await settle();
+  };
+  const first = await world.greet();
+  await grant(first, "e1-a");
+  for (const name of names) tick(first, name, 500);
+  const second = await again(first);
+  await grant(second, "e1-a");
+  for (const name of names) tick(second, name, 500);
+  await world.pass(5_000); // a connection that lasted is soon followed by the next one
+  const third = await again(second);
+  await grant(third, "e1-b");
+  for (const name of names) tick(third, name, 3);
+  assert.deepEqual(got, [...names.map((name) => `${name}#500`), ...names.map((name) => `${name}#3`)]);
+});
+
 test("a lag of the server's is told", async () => {
   world.make();
   const socket = await world.live();

@@ -79,6 +79,18 @@ test("StrictMode: mount, unmount, mount in one turn is one subscription", async 
   assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"] }]);
 });
 
+test("ended and wanted again in one turn, a topic keeps its newest tick", async () => {
+  const client = world.make();
+  const [topic, pattern] = [client.subscribe("a.x"), client.subscribe("b.*")];
+  const socket = await world.live();
+  for (const name of ["a.x", "b.y"]) tick(socket, name, 5);
+  for (const one of [topic, pattern]) one.close();
+  assert.deepEqual(["a.x", "b.y"].map((name) => client.latest(name)), [undefined, undefined]);
+  const got = collect(client.subscribe(["a.x", "b.*"]));
+  assert.deepEqual(await world.grant(socket), []);
+  assert.deepEqual(seqs(got), ["a.x#5", "b.y#5"]);
+});
+
 test("the wire has the most demanding mode and rate, and less again when it ends", async () => {
   const client = world.make({ rate: "5s" });
   client.subscribe("a.x");
@@ -182,6 +194,28 @@ test("ready tells what was granted; it rejects if nothing was; failed tells it t
   assert.deepEqual(world.told("failed").map(({ topic }) => topic), ["nobody.x", "nobody.y"]);
 });
 
+test("who asks for what was refused before is told so, until it is asked for again", async () => {
+  const client = world.make();
+  client.subscribe("nobody.x");
+  const refuse = async (socket) => {
+    await settle();
+    socket.say("subscribed", { id: socket.take()[0].data.id, topics: [], patterns: [], failed: [{ topic: "nobody.x", code: 404, message: "there is no feed" }] });
+  };
+  const first = await world.greet();
+  await refuse(first);
+  await assert.rejects(client.subscribe("nobody.x").ready, { code: 404, message: "there is no feed" });
+  const half = client.subscribe(["nobody.x", "a.x"]);
+  assert.deepEqual(await world.grant(first), [{ event: "subscribe", topics: ["a.x"] }]);
+  assert.deepEqual((await half.ready).failed.map(({ topic }) => topic), ["nobody.x"]);
+  first.end(1006);
+  await world.pass(400);
+  const later = client.subscribe("nobody.x");
+  const second = await world.greet();
+  const last = client.subscribe("nobody.x");
+  await world.grant(second);
+  for (const one of [later, last]) assert.equal((await one.ready).topics.length, 1);
+});
+
 test("a whole command that is refused is told for each of its topics", async () => {
   const client = world.make();
   const one = client.subscribe("a..x");
@@ -190,6 +224,36 @@ test("a whole command that is refused is told for each of its topics", async () 
   socket.say("error", { id: data.id, code: 400, name: "bad_request", message: "no", temporary: false });
   await assert.rejects(one.ready, { code: 400 });
   assert.equal(world.told("failed")[0].topic, "a..x");
+});
+
+test("what fails for a time is asked for again; what is refused is not", async () => {
+  const client = world.make();
+  const socket = await world.live();
+  const refuse = async (name, more) => {
+    client.subscribe(name);
+    await settle();
+    socket.say("error", { id: socket.take()[0].data.id, code: 500, message: "no", ...more });
+    await settle();
+  };
+  await refuse("a.x", { temporary: true });
+  await refuse("a.y", { code: 400, temporary: false });
+  await world.pass(5_000);
+  assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"] }]);
+  await world.pass(5_000);
+  assert.deepEqual(await world.grant(socket), []);
+});
+
+test("a subscription has room beside a program's commands", async () => {
+  const client = world.make();
+  const socket = await world.live();
+  for (let i = 0; i < 300; i += 1) client.history("a.x").catch(() => {});
+  const { ready } = client.subscribe("a.x");
+  for (let i = 0; i < 29; i += 1) {
+    await world.pass(1_000);
+    socket.say("heartbeat", { ts: 1 });
+    await world.grant(socket);
+  }
+  assert.equal((await ready).topics.length, 1);
 });
 
 test("what fails on one connection is asked for again on the next", async () => {

@@ -17,6 +17,7 @@ import websockets
 from .subscription import TOPICS, Subscription
 from .values import Gap, Handlers, Status, Tick, TickerdError, log, milliseconds, pause, stops, tick_of
 
+ANSWER_S = 30  # within which a command has its answer
 Token = Union[str, None, Callable[[str], Union[str, None, Awaitable[Union[str, None]]]]]
 
 class _Connect(websockets.connect):
@@ -116,10 +117,10 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         number = self._ids = self._ids + 1
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
-            await socket.send(json.dumps({"event": event, "data": {"id": number, **(data or {})}}))
-            said = await answer
-        except websockets.ConnectionClosed:
-            said = TickerdError(1006, "the connection was lost; ask again", True)
+            await socket.send(json.dumps({"event": event, "data": {"id": number, **(data or {})}}, allow_nan=False))
+            said = await asyncio.wait_for(answer, ANSWER_S)
+        except asyncio.TimeoutError: said = TickerdError(408, f"no answer came within {ANSWER_S} s", True)
+        except websockets.ConnectionClosed: said = TickerdError(1006, "the connection was lost; ask again", True)
         finally:
             del self._answers[number]
         if isinstance(said, dict): return said
@@ -214,8 +215,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         """Tells the server what is wanted now and was not before. Mode all wins, then the fastest rate."""
         while True:
             self._dirty.clear()
-            for topic in [*self._newest, *self._events]:
-                if not self._holders(topic): self._forget(topic)
+            for topic in [one for one in [*self._newest, *self._events] if not self._holders(one)]: self._forget(topic)
             self._before = {topic: seq for topic, seq in self._before.items() if self._is_kept(topic)}
             asked: dict[str, list[tuple[str, str | None]]] = {topic: [("all", None)] for topic in self._before}
             for sub in self._subscriptions:
@@ -239,9 +239,8 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         try:
             await self.command("subscribe" if want else "unsubscribe", {key: one for key, one in asked.items() if one})
         except TickerdError as error:
-            if error.code < 1000:
-                why = {"code": error.code, "message": error.message}
-                self._subscribed({"failed": [{"topic": name, **why} for name in names]})
+            failed = [{"topic": name, "code": error.code, "message": error.message} for name in names]
+            if error.code < 1000: self._subscribed({"failed": failed})
 
     def _read(self, socket: websockets.ClientConnection, text: str) -> None:
         message = json.loads(text, parse_float=self._parse_float)
@@ -281,10 +280,12 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         if answer and not answer.done(): answer.set_result(said)
 
     def _subscribed(self, data: dict[str, Any]) -> None:
-        granted, failed = data.get("topics", []), data.get("failed", [])
+        granted, failed, own = data.get("topics", []), data.get("failed", []), self._epochs.get("tickerd")
         self._named |= {one.get("topic") or one["pattern"]: one for one in granted + data.get("patterns", []) + failed}
         for one in data.get("patterns", []): self._epochs = self._epochs | one.get("epochs", {})
         self._epochs = self._epochs | {one["topic"].split(".")[0]: one["epoch"] for one in granted if "epoch" in one}
+        if own != self._epochs.get("tickerd"):  # another server counts its own topics from the beginning
+            for topic in [topic for topic in self._newest if topic.startswith("tickerd.")]: self._forget(topic)
         modes = {one["topic"]: (one.get("mode"), self._sent.get(one["topic"], ("all", None))[0]) for one in granted}
         self._events |= {topic for topic, both in modes.items() if both == ("all", "latest")}
         self._failed(failed)

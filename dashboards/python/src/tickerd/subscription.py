@@ -46,8 +46,7 @@ class Subscription(Handlers):
         self._held = True
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
+    async def __aexit__(self, *_: object) -> None: self.close()
 
     async def __aiter__(self) -> AsyncGenerator[Tick, None]:
         loop = self._loop = object()
