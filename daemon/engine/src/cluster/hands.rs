@@ -11,7 +11,7 @@ use crate::exchange::nodes::{Join, NodeOrder, Reign};
 use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Message, Move};
 use tickerd_cluster::{Millis, Node as Name};
-use tickerd_model::source::{Kind, Source, SourceId};
+use tickerd_model::source::{Kind, SourceId};
 
 /// A feed that goes to another node is there within this time, or the command failed.
 const MOVE_MAX: Millis = 40_000;
@@ -133,7 +133,6 @@ impl Node {
             Command::Move { feed, to, done } => self.obey_move(feed.into(), to, done),
             Command::Drain { done } => self.drain(done),
             Command::Open(feed) => self.open(feed),
-            Command::Change(source) => self.change(&source),
             Command::Close(source) => self.close(source),
             Command::Revoked(list) => self.tell_revoked(list),
             Command::Redeem { node, ticket, key, done } => self.redeem(&node, [ticket, key], done),
@@ -256,19 +255,6 @@ impl Node {
             true => Ok("this node holds no feed, and takes none until it is started anew".into()),
             false => Err(format!("nobody has taken: {}; this node still holds them", left.join(", "))),
         })
-    }
-
-    /// Of what this node follows, its holder says how it is.
-    fn change(&mut self, source: &Arc<Source>) {
-        let Some(held) = self.ids.get(&source.id).and_then(|name| self.feeds.get_mut(name)) else { return };
-        held.feed.source = source.clone();
-        if held.part.holds().is_some() {
-            held.source = Arc::new(Source { group: held.source.group.clone(), ..(**source).clone() });
-            self.plugins.change(&held.source);
-        } else if source.kind == Kind::Room {
-            // The pulse has to know what is declared here once this node holds it.
-            self.plugins.change(&held.source);
-        }
     }
 
     fn close(&mut self, source: SourceId) {
