@@ -7,6 +7,9 @@ use crate::checker::Watch;
 use crate::nodes::{Cluster, STEADY, over, steady};
 use crate::rooms::{DECLARED, heard, person, publish};
 
+/// Whether this node holds the feed.
+const HOLDS: &str = "tickerd_cluster_holder{feed=\"steady\"}";
+
 /// Two nodes that know of these feeds.
 async fn two(feeds: &[Feed]) -> Cluster {
     let mut cluster = over(Nats::one().await).with(feeds);
@@ -104,4 +107,23 @@ async fn a_room_comes_to_one_node_after_the_other() {
     let third = publish(&mut bob, json!(3)).await;
     assert!(first < second && second < third);
     assert_eq!(heard(&mut bob, 1).await, [(third, json!(3))]);
+}
+
+/// `nodes` is another: who holds the feed and is not to hands it over as soon as somebody is heard who is.
+#[tokio::test]
+async fn other_nodes_may_hold_a_feed() {
+    let cluster = two(&[steady().set("nodes = [\"a\"]")]).await;
+    assert_eq!(cluster.holder(STEADY).await, "a");
+    let truth = Watch::truth();
+    let mut client = Watch::of("b", cluster.node("b"), STEADY, &truth).await;
+    let cluster = cluster.with(&[steady().set("nodes = [\"b\"]")]);
+    let said = reload(&cluster, "a", "").await;
+    assert!(said.to_string().contains("feed.nodes"), "{said}");
+    client.goes_on().await;
+    assert_eq!(cluster.holder(STEADY).await, "a", "b was not told yet that it may");
+    reload(&cluster, "b", "").await;
+    cluster.node("b").metric_until(HOLDS, |holds| holds == 1.0).await;
+    assert_eq!(cluster.holder(STEADY).await, "b");
+    client.goes_on().await;
+    assert_eq!(client.end().await.resets.len(), 0, "its numbers go on");
 }

@@ -138,6 +138,7 @@ impl Held {
     /// It is configured so from now on. Of what this node follows, the holder says how it is.
     pub fn configure(&mut self, feed: Feed, may_hold: bool) {
         self.part.set_may_hold(may_hold);
+        self.part.set_nodes(feed.nodes.clone());
         if self.part.holds().is_some() {
             self.source = Arc::new(Source { group: self.source.group.clone(), ..(*feed.source).clone() });
         }

@@ -115,6 +115,15 @@ impl Node {
         }
     }
 
+    /// Hands over what this node holds and may not, as soon as somebody is heard who may.
+    pub(super) fn look_for_heir(&mut self, feed: &Arc<str>, now: Millis) {
+        let held = self.feeds.get(feed).filter(|held| held.handing.is_none() && !held.part.may_hold());
+        let held = held.filter(|held| held.part.holds().is_some());
+        if let Some(heir) = held.and_then(|held| held.part.heir(None, now)) {
+            self.hand_over(feed, heir);
+        }
+    }
+
     pub(super) fn heard_move(&mut self, feed: &Arc<str>, to: &str) {
         let now = self.now();
         let Some(held) = self.feeds.get(feed).filter(|held| held.part.holds().is_some()) else { return };
