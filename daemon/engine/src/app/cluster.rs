@@ -41,7 +41,7 @@ impl Membership {
         };
         put(&mut openings, works, &opening);
         drop(openings);
-        self.command(Command::Open(feed_of(feed, &opening, Era::NONE)));
+        self.handle.insist(Command::Open(feed_of(feed, &opening, Era::NONE)));
         opening
     }
 
@@ -52,23 +52,15 @@ impl Membership {
         let opening = works.sources.room_as(known, first, topics);
         put(&mut openings, works, &opening);
         drop(openings);
-        self.command(Command::Open(room_of(&opening, Era::NONE)));
+        self.handle.insist(Command::Open(room_of(&opening, Era::NONE)));
         opening.source.id
     }
 
     /// A feed or a room was removed from it. Its source, if it was known here. Others may go on with it.
     pub fn remove(&self, feed: &str) -> Option<SourceId> {
         let id = self.shares.openings().remove(feed)?.source.id;
-        self.command(Command::Close(id));
+        self.handle.insist(Command::Close(id));
         Some(id)
-    }
-
-    fn command(&self, command: Command) {
-        if !self.handle.command(command) {
-            tracing::error!(
-                "the cluster's thread is too busy to hear of a change of the configuration; reload again"
-            );
-        }
     }
 }
 
