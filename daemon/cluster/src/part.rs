@@ -112,6 +112,11 @@ impl<L: Clone> Part<L> {
         self.roll.holder(now)
     }
 
+    /// Who was heard last to hold it, and when.
+    pub fn last_holder(&self) -> Option<(&Node, Millis)> {
+        self.roll.last_holder()
+    }
+
     /// The node to hand the feed to: the first of those that are heard and may hold it; with `name`, the one of that name.
     pub fn heir(&self, name: Option<&str>, now: Millis) -> Option<Node> {
         let is_meant = |node: &Node| self.is_listed(node) && name.is_none_or(|name| *node.name == *name);

@@ -127,3 +127,23 @@ async fn other_nodes_may_hold_a_feed() {
     client.goes_on().await;
     assert_eq!(client.end().await.resets.len(), 0, "its numbers go on");
 }
+
+/// Once the last node has no section of a feed any more, no node has anything of it.
+#[tokio::test]
+async fn a_feed_goes_from_one_node_after_the_other() {
+    let cluster = two(&[steady()]).await;
+    cluster.holder(STEADY).await;
+    let cluster = cluster.with(&[]);
+    reload(&cluster, "a", "").await;
+    cluster.node("b").metric_until(HOLDS, |holds| holds == 1.0).await;
+    status(&cluster, "a", STEADY, Some("follows")).await;
+    reload(&cluster, "b", "").await;
+    for node in ["a", "b"] {
+        let (is_well, said) = status(&cluster, node, STEADY, None).await;
+        assert!(is_well, "{node}: {said}");
+        let metrics = cluster.node(node).metrics().await;
+        let of_feed =
+            metrics.lines().find(|line| line.contains("feed=\"steady\"") && line.contains("cluster"));
+        assert_eq!(of_feed, None, "{node}");
+    }
+}

@@ -151,6 +151,20 @@ impl Plugins for Shares {
         Some(cluster::Feed { source, nodes: None, may_hold: false, stored: Era::NONE, section: 0 })
     }
 
+    fn close(&self, source: &Arc<Source>) -> bool {
+        let Some(works) = self.works.upgrade() else { return false };
+        let mut openings = self.openings();
+        let known = openings.get(&*source.name);
+        // What was configured since has another source of the same id.
+        let is_it = known.is_some_and(|opening| Arc::ptr_eq(&opening.source, source));
+        if is_it {
+            openings.remove(&*source.name);
+            works.orders.close(source.id);
+            works.starter.forget(&source.name);
+        }
+        is_it
+    }
+
     fn keys(&self) -> Option<Arc<dyn cluster::Keys>> {
         let keeper = self.works.upgrade()?.keeper.clone()?;
         Some(keeper)

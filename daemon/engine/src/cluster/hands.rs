@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::feed::{Handing, Plugin, epoch_of};
+use super::feed::{Handing, Held, Plugin, epoch_of};
 use super::node::{Back, Node};
+use super::standing::{HERE, NodeSeen};
 use super::{Command, DRAIN_MAX, Feed};
 use crate::exchange::nodes::{Join, NodeOrder, Reign};
 use tickerd_cluster::load::Load;
@@ -17,6 +18,9 @@ use tickerd_model::source::{Kind, SourceId};
 const MOVE_MAX: Millis = 40_000;
 /// A holder is not missed before this node has listened for so long.
 const LISTENED_MIN: Millis = 2_500;
+
+/// A feed that no node may hold any more goes after this time without a holder.
+const GIVEN_UP: Millis = 10_000;
 
 type Done = oneshot::Sender<Result<String, String>>;
 
@@ -268,9 +272,33 @@ impl Node {
 
     fn close(&mut self, source: SourceId) {
         let Some(name) = self.ids.remove(&source) else { return };
-        if let Some(mut held) = self.feeds.remove(&name) {
-            held.part.set_may_hold(false);
+        self.feeds.remove(&name);
+        self.standing.forget(&name);
+    }
+
+    /// A feed that this node has no section of goes once no node has one any more.
+    pub(super) fn look_for_end(&mut self, feed: &Arc<str>, now: Millis) {
+        let Some(held) = self.feeds.get(feed).filter(|held| self.is_given_up(held, now)) else { return };
+        let source = held.feed.source.clone();
+        if self.plugins.close(&source) {
+            tracing::info!(
+                feed = &**feed,
+                "no node has a section of the feed any more, so it is gone here too"
+            );
+            self.close(source.id);
         }
+    }
+
+    /// Who held it last is there and may not hold it, nor may anybody else who is heard. While that node is away, it may come back.
+    fn is_given_up(&self, held: &Held, now: Millis) -> bool {
+        let Some((last, at)) = held.part.last_holder() else { return false };
+        if held.feed.section != 0 || now.saturating_sub(at) < GIVEN_UP {
+            return false;
+        }
+        let heard = || self.nodes.iter().filter(|(_, seen)| now.saturating_sub(seen.heard) < HERE);
+        let may_hold =
+            |seen: &NodeSeen| seen.says.feeds.iter().any(|said| said.may_hold && *said.feed == *held.name());
+        heard().any(|(node, _)| node.name == last.name) && !heard().any(|(_, seen)| may_hold(seen))
     }
 
     /// Tells the pulse when nobody holds a feed, and when somebody does again.

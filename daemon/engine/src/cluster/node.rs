@@ -303,6 +303,7 @@ impl Node {
             self.with(&name, |held| held.part.look(now));
             self.look_for_holder(&name, now);
             self.look_for_heir(&name, now);
+            self.look_for_end(&name, now);
             self.look_at_plugin(&name, now);
         }
         if self.looks.is_multiple_of(HEARTBEAT_LOOKS) {

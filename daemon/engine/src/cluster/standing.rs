@@ -19,7 +19,7 @@ const FORGET: Millis = 60_000;
 /// Nodes of one cluster have the same epoch within this time: they look at its record every 5 s.
 const AGREED: Millis = 12_000;
 /// A node that has been heard within this time is there.
-const HERE: Millis = 3_000;
+pub(super) const HERE: Millis = 3_000;
 /// Nodes that are listed at most.
 const NODES_MAX: usize = 1_024;
 
@@ -168,6 +168,15 @@ impl Standing {
             tracing::error!(
                 "another process of this cluster has the same node name; give each node its own ([cluster] node)"
             );
+        }
+    }
+
+    /// A feed is gone, and nothing is told of it any more.
+    pub(super) fn forget(&self, feed: &str) {
+        let Metrics { holder, era, holes, fenced, .. } = &self.metrics;
+        for gauge in [holder, era, holes, fenced] {
+            // It may have gone before anything was told of it.
+            let _ = gauge.remove_label_values(&[feed]);
         }
     }
 

@@ -55,6 +55,8 @@ pub trait Plugins: Send + Sync {
     fn hello(&self, feed: &str) -> Option<Arc<str>>;
     /// A feed of another node comes, of which this one has no section. The pulse knows the source soon.
     fn open(&self, feed: &str) -> Option<Feed>;
+    /// It goes, unless it was added to the configuration meanwhile. Whether it does.
+    fn close(&self, source: &Arc<Source>) -> bool;
     /// The cluster's epoch is this from now on. Clients that connect are told it.
     fn epoch(&self, epoch: &str);
     /// A source is configured so from now on, and has this form. The pulse is to know.
