@@ -53,6 +53,24 @@ async fn status(cluster: &Cluster, node: &str, feed: &str, state: Option<&str>) 
     .await
 }
 
+/// Waits until b's configuration is said to differ from a's, or not to.
+async fn differs(cluster: &Cluster, wanted: bool) {
+    within(&format!("CONFIG to differ: {wanted}"), async {
+        loop {
+            let (_, said) = cluster.command("a", &["status", "--json"]).await;
+            let said: Value = serde_json::from_str(&said).unwrap();
+            let nodes = said["cluster"]["nodes"].as_array().unwrap();
+            if nodes
+                .iter()
+                .any(|row| row["node"] == "b" && row["config_differs"].as_bool().unwrap_or(false) == wanted)
+            {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
 /// Moves the feed, as soon as that node is known to be able to hold it.
 async fn moved(cluster: &Cluster, to: &str) {
     within("the feed to be moved", async {
@@ -72,7 +90,9 @@ async fn a_feed_comes_to_one_node_after_the_other() {
     status(&cluster, "b", STEADY, Some("follows")).await;
     let truth = Watch::truth();
     let mut client = Watch::of("b", cluster.node("b"), STEADY, &truth).await;
+    differs(&cluster, true).await;
     reload(&cluster, "b", "").await;
+    differs(&cluster, false).await;
     moved(&cluster, "b").await;
     client.goes_on().await;
     assert_eq!(client.seen().resets.len(), 0, "its numbers go on");

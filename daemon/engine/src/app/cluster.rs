@@ -296,7 +296,6 @@ fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings 
         is_edge: section.role == Role::Edge,
         feeds: section.feeds.as_ref().map(|feeds| feeds.iter().cloned().collect()),
         kept: config.history.bytes / shares.max(KEPT_SHARES_MIN),
-        config: config.feeds.iter().map(section_of).fold(0, u64::wrapping_add),
         version: VERSION.into(),
     }
 }

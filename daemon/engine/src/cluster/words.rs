@@ -23,8 +23,6 @@ pub struct Settings {
     pub feeds: Option<BTreeSet<String>>,
     /// Bytes of beats that are kept for nodes that missed some, of each feed.
     pub kept: usize,
-    /// The hash of what all nodes should have alike.
-    pub config: u64,
     pub version: String,
 }
 
