@@ -2,6 +2,8 @@
 
 mod taking;
 
+use std::sync::Arc;
+
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
 use crate::follow::{Counts, Follow, Joint};
@@ -110,6 +112,11 @@ impl<L: Clone> Part<L> {
         self.roll.holder(now)
     }
 
+    /// Who was heard last to hold it, and when.
+    pub fn last_holder(&self) -> Option<(&Node, Millis)> {
+        self.roll.last_holder()
+    }
+
     /// The node to hand the feed to: the first of those that are heard and may hold it; with `name`, the one of that name.
     pub fn heir(&self, name: Option<&str>, now: Millis) -> Option<Node> {
         let is_meant = |node: &Node| self.is_listed(node) && name.is_none_or(|name| *node.name == *name);
@@ -125,8 +132,17 @@ impl<L: Clone> Part<L> {
             _ => None,
         };
         let misses = claim.is_none() && self.roll.holder(now).is_none();
-        let may_hold = self.settings.may_hold && self.is_listed(&self.settings.me);
-        Heartbeat { node: self.settings.me.clone(), claim, misses, may_hold }
+        Heartbeat { node: self.settings.me.clone(), claim, misses, may_hold: self.may_hold() }
+    }
+
+    /// Whether this node may hold it. What it may not hold and does is for an heir, once one is heard.
+    pub fn may_hold(&self) -> bool {
+        self.settings.may_hold && self.is_listed(&self.settings.me)
+    }
+
+    /// Who may hold it from now on; `None`: every node.
+    pub fn set_nodes(&mut self, nodes: Option<Vec<Arc<str>>>) {
+        self.settings.nodes = nodes;
     }
 
     /// Whether it may take the feed from now on. What it holds it goes on holding.

@@ -49,9 +49,9 @@ impl Roll {
         self.holder.as_ref().filter(|(_, _, at)| now.saturating_sub(*at) < SILENCE).map(|(_, node, _)| node)
     }
 
-    /// When the holder was heard last.
-    pub fn holder_at(&self) -> Option<Millis> {
-        self.holder.as_ref().map(|(_, _, at)| *at)
+    /// Who was heard last to hold it, and when.
+    pub fn last_holder(&self) -> Option<(&Node, Millis)> {
+        self.holder.as_ref().map(|(_, node, at)| (node, *at))
     }
 
     fn live(&self, now: Millis) -> impl Iterator<Item = (&Node, &Seen)> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::beat::{Node, Position, Root};
 use crate::era::Era;
 
-/// What does not change.
+/// What a part begins with.
 #[derive(Debug, Clone)]
 pub struct Settings<L> {
     pub feed: String,

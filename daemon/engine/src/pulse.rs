@@ -217,7 +217,7 @@ impl Pulse {
             next_expiry: 0,
         };
         let mut declared = Vec::new();
-        for Opening { source, lane, bars, rooms } in sources {
+        for Opening { source, lane, bars, rooms, .. } in sources {
             pulse.limit(&rooms);
             declared.push((source.clone(), rooms));
             pulse.follow(source, lane, bars);

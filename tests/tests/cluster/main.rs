@@ -6,6 +6,7 @@
 //! - `access`: who may connect, on all nodes.
 //! - `rooms`: messages and people of several nodes.
 //! - `holders`, `servers`, `input` and `crowd`: what may happen to a cluster, each with what must come of it.
+//! - `reload`: their configuration changes, one node after the other.
 //! - `metrics`: what operators see.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
@@ -23,6 +24,7 @@ mod names;
 mod nats;
 mod nodes;
 mod partition;
+mod reload;
 mod rooms;
 mod servers;
 mod tls;

@@ -7,7 +7,7 @@ use tickerd_tests::{Client, Value, json};
 use crate::nodes::{Cluster, over};
 
 const ROOM: &str = "lobby.main";
-const DECLARED: &str = "[[topic]]\nname = \"lobby.main\"\npublish = true\npresence = true\nhistory = 9\n";
+pub const DECLARED: &str = "[[topic]]\nname = \"lobby.main\"\npublish = true\npresence = true\nhistory = 9\n";
 
 /// Two nodes that have the room declared, and an edge that has not.
 async fn three() -> Cluster {
@@ -23,7 +23,7 @@ async fn three() -> Cluster {
 }
 
 /// A client of that node in the room, once the node knows of it.
-async fn person(cluster: &Cluster, node: &str, name: &str) -> Client {
+pub async fn person(cluster: &Cluster, node: &str, name: &str) -> Client {
     let mut client = cluster.node(node).client(&format!("/ws?name={name}")).await;
     let connected = client.expect("connected").await;
     assert!(connected.data["conn"].as_str().unwrap().starts_with(&format!("{node}-")), "{}", connected.text);
@@ -39,7 +39,7 @@ async fn person(cluster: &Cluster, node: &str, name: &str) -> Client {
 }
 
 /// Publishes until it is taken, as the protocol has clients do.
-async fn publish(client: &mut Client, value: Value) -> u64 {
+pub async fn publish(client: &mut Client, value: Value) -> u64 {
     let until = Instant::now() + tickerd_tests::GUARD;
     loop {
         client.send(json!({"event": "publish", "data": {"id": 1, "topic": ROOM, "value": value}})).await;
@@ -61,7 +61,7 @@ async fn publish(client: &mut Client, value: Value) -> u64 {
     }
 }
 
-async fn heard(client: &mut Client, count: usize) -> Vec<(u64, Value)> {
+pub async fn heard(client: &mut Client, count: usize) -> Vec<(u64, Value)> {
     let mut all = Vec::new();
     while all.len() < count {
         let data = client.until("message").await.data;

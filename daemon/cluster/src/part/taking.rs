@@ -15,10 +15,9 @@ const AGAIN: Millis = 500;
 impl<L: Clone> Part<L> {
     pub(super) fn may_take(&self, now: Millis) -> bool {
         let me = &self.settings.me;
-        let heard = self.roll.holder_at().unwrap_or(self.listening).max(self.listening);
+        let heard = self.roll.last_holder().map_or(self.listening, |(_, at)| at).max(self.listening);
         let rank = || self.roll.rank(&self.settings.feed, me, |node| self.is_listed(node), now);
-        self.settings.may_hold
-            && self.is_listed(me)
+        self.may_hold()
             && now >= self.not_before
             && now >= heard.saturating_add(SILENCE)
             && self.roll.half_misses(now)

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::hello;
-use super::sources::Sources;
 use super::sources::by_first;
 use super::words::{StartError, VERSION, WITHOUT_CLUSTER};
 use super::works::{FEEDS_STOP, Works};
@@ -19,7 +18,7 @@ use crate::pulse::{self, Opening};
 use crate::store::SavedTopic;
 use tickerd_cluster::Era;
 use tickerd_cluster::load::{About, Room};
-use tickerd_config::{self as config, Config, Login, Role};
+use tickerd_config::{self as config, Config, Login, Role, Topic};
 use tickerd_model::access::secret::Secret;
 use tickerd_model::source::{Kind, Pace, Source, SourceId};
 use tickerd_nats::SignIn;
@@ -32,50 +31,45 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// A feed was added to the configuration, and the pulse knows it.
-    pub fn add(&self, feed: &config::Feed, opening: &Opening) {
-        self.shares.openings().insert(feed.name.clone(), opening.clone());
-        self.command(Command::Open(feed_of(feed, opening, Era::NONE)));
+    /// A feed is configured so from now on. It may be new, or run here, or be followed, also without a section until now.
+    pub fn configure(&self, works: &Works, feed: &config::Feed) -> Opening {
+        let mut openings = self.shares.openings();
+        let known = openings.get(&feed.name).map(|opening| (opening.source.id, opening.lane.clone()));
+        let opening = match known {
+            Some((id, Some(lane))) => works.sources.feed_as(Some(id), feed, &lane),
+            _ => works.sources.feed(feed, &works.starter.lane(feed)),
+        };
+        put(&mut openings, works, &opening);
+        drop(openings);
+        self.handle.insist(Command::Open(feed_of(feed, &opening, Era::NONE)));
+        opening
     }
 
-    /// Declared topics of one first segment were added to the configuration, and the pulse knows them; or are another from
-    /// now on.
-    pub fn declare(&self, opening: &Opening) {
-        let name = (*opening.source.name).to_owned();
-        match self.shares.openings().insert(name, opening.clone()) {
-            Some(_) => self.command(Command::Change(opening.source.clone())),
-            None => self.command(Command::Open(room_of(opening, Era::NONE))),
-        }
+    /// The same of the declared topics of one first segment. Their source.
+    pub fn declare(&self, works: &Works, first: &str, topics: &[&Topic]) -> SourceId {
+        let mut openings = self.shares.openings();
+        let known = openings.get(first).map(|opening| opening.source.id);
+        let opening = works.sources.room_as(known, first, topics);
+        put(&mut openings, works, &opening);
+        drop(openings);
+        self.handle.insist(Command::Open(room_of(&opening, Era::NONE)));
+        opening.source.id
     }
 
     /// A feed or a room was removed from it. Its source, if it was known here. Others may go on with it.
     pub fn remove(&self, feed: &str) -> Option<SourceId> {
         let id = self.shares.openings().remove(feed)?.source.id;
-        self.command(Command::Close(id));
+        self.handle.insist(Command::Close(id));
         Some(id)
     }
+}
 
-    /// A feed is configured so from now on. Its numbers stay whose they are.
-    pub fn change(&self, opening: &Opening) {
-        self.shares.openings().insert((*opening.source.name).to_owned(), opening.clone());
-        self.command(Command::Change(opening.source.clone()));
-    }
-
-    /// The same of one that another node may run. Whether it is known here.
-    pub fn reconfigure(&self, sources: &Sources, feed: &config::Feed) -> bool {
-        let Some(opening) = self.shares.opening(&feed.name) else { return false };
-        let Some(lane) = &opening.lane else { return false };
-        lane.freshness().configure(feed.max_age);
-        self.change(&sources.feed_as(Some(opening.source.id), feed, lane));
-        true
-    }
-
-    fn command(&self, command: Command) {
-        if !self.handle.command(command) {
-            tracing::error!(
-                "the cluster's thread is too busy to hear of a change of the configuration; reload again"
-            );
-        }
+/// A feed or a room is so from now on. The pulse is told of one that it does not know; of another it hears from the cluster's thread,
+/// which knows who holds it.
+fn put(openings: &mut BTreeMap<String, Opening>, works: &Works, opening: &Opening) {
+    let before = openings.insert((*opening.source.name).to_owned(), opening.clone());
+    if before.is_none_or(|before| before.source.id != opening.source.id) {
+        works.orders.open(opening.clone());
     }
 }
 
@@ -146,11 +140,29 @@ impl Plugins for Shares {
 
     fn open(&self, feed: &str) -> Option<cluster::Feed> {
         let works = self.works.upgrade()?;
+        let mut openings = self.openings();
+        if openings.contains_key(feed) {
+            // It was added to the configuration just now, and the command comes.
+            return None;
+        }
         let opening = works.sources.followed(feed, &works.starter.bare_lane());
-        works.orders.open(opening.clone());
-        let source = opening.source.clone();
-        self.openings().insert(feed.to_owned(), opening);
+        put(&mut openings, &works, &opening);
+        let source = opening.source;
         Some(cluster::Feed { source, nodes: None, may_hold: false, stored: Era::NONE, section: 0 })
+    }
+
+    fn close(&self, source: &Arc<Source>) -> bool {
+        let Some(works) = self.works.upgrade() else { return false };
+        let mut openings = self.openings();
+        let known = openings.get(&*source.name);
+        // What was configured since has another source of the same id.
+        let is_it = known.is_some_and(|opening| Arc::ptr_eq(&opening.source, source));
+        if is_it {
+            openings.remove(&*source.name);
+            works.orders.close(source.id);
+            works.starter.forget(&source.name);
+        }
+        is_it
     }
 
     fn keys(&self) -> Option<Arc<dyn cluster::Keys>> {
@@ -284,7 +296,6 @@ fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings 
         is_edge: section.role == Role::Edge,
         feeds: section.feeds.as_ref().map(|feeds| feeds.iter().cloned().collect()),
         kept: config.history.bytes / shares.max(KEPT_SHARES_MIN),
-        config: config.feeds.iter().map(section_of).fold(0, u64::wrapping_add),
         version: VERSION.into(),
     }
 }

@@ -59,14 +59,15 @@ impl Sources {
         let source = self.source(Kind::Feed, &feed.name, feed.interval, known);
         let signer = self.signer.clone().filter(|_| feed.sign);
         let source = Source { pace: feed.pace, always: feed.emit == Emit::Always, signer, ..source };
-        let bars = feed.bars.clone();
-        Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new() }
+        let (lane, bars, max_age) = (Some(lane.clone()), feed.bars.clone(), feed.max_age);
+        Opening { source: source.into(), lane, bars, max_age, rooms: Vec::new() }
     }
 
     /// A feed of another node, of which nothing but its name is known yet.
     pub fn followed(&self, name: &str, lane: &Arc<Lane>) -> Opening {
         let source = self.source(Kind::Feed, name, OWN_BEAT, None);
-        Opening { source: source.into(), lane: Some(lane.clone()), bars: FeedBars::Auto, rooms: Vec::new() }
+        let (source, lane) = (source.into(), Some(lane.clone()));
+        Opening { source, lane, bars: FeedBars::Auto, max_age: None, rooms: Vec::new() }
     }
 
     /// A beat with the slower ones of this node.
@@ -90,7 +91,7 @@ impl Sources {
         let (only, publish) = (Some(names(|_| true)), names(|topic| topic.publish));
         let source = Source { only, publish, ..self.source(Kind::Room, first, ROOM_BEAT, known) };
         let rooms = topics.iter().map(|topic| self.declared(topic)).collect();
-        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms }
+        Opening { source: source.into(), lane: None, bars: FeedBars::Off, max_age: None, rooms }
     }
 
     /// The server itself, which keeps bars of these periods.
@@ -98,7 +99,8 @@ impl Sources {
         let only = Some([STATS.into()].into());
         let periods = bars.keep.iter().map(|keep| period_name(keep.period).into()).collect();
         let source = Source { only, periods, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT, None) };
-        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms: Vec::new() }
+        let source = source.into();
+        Opening { source, lane: None, bars: FeedBars::Off, max_age: None, rooms: Vec::new() }
     }
 
     fn declared(&self, topic: &Topic) -> Declared {

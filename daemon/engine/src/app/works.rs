@@ -176,9 +176,13 @@ impl Works {
         for change in changed {
             let name = &change.new.name;
             let Some(feed) = self.feeds.find(name) else {
-                // Another node runs it. This one may do so next.
-                let membership = self.membership.get();
-                if membership.is_some_and(|membership| membership.reconfigure(&self.sources, &change.new)) {
+                // Another node runs it. This one may do so next, before the new configuration is in place.
+                if let Some(membership) = self.membership.get() {
+                    let mut config = self.config();
+                    let before = config.feeds.iter_mut().find(|feed| feed.name == *name);
+                    before.into_iter().for_each(|before| *before = change.new.clone());
+                    drop(config);
+                    membership.configure(self, &change.new);
                     rows.push(row(name, "changed", &change.keys.join(", ")));
                 }
                 continue;
@@ -225,11 +229,16 @@ impl Works {
         self.feeds.reconfigure(feed.id, &change.new);
         if change.renews.source {
             feed.lane.freshness().configure(change.new.max_age);
-            let opening = self.sources.feed_as(Some(feed.id), &change.new, &feed.lane);
+        }
+        let opening = match self.membership.get() {
+            // Who may hold it is for the nodes to settle.
+            Some(membership) => membership.configure(self, &change.new),
+            None => self.sources.feed_as(Some(feed.id), &change.new, &feed.lane),
+        };
+        if change.renews.source {
             self.starter.tell_contract(&opening);
-            match self.membership.get() {
-                Some(membership) => membership.change(&opening),
-                None => self.orders.change(opening),
+            if self.membership.get().is_none() {
+                self.orders.change(opening);
             }
         }
     }
@@ -262,16 +271,19 @@ impl Works {
                 continue;
             }
             let known = rooms.get(first).copied();
-            let opening = self.sources.room_as(known, first, &topics);
-            rooms.insert(first.to_owned(), opening.source.id);
-            match (known, self.membership.get()) {
-                (Some(_), Some(membership)) => membership.declare(&opening),
-                (Some(_), None) => self.orders.change(opening),
-                (None, membership) => {
-                    self.orders.open(opening.clone());
-                    membership.into_iter().for_each(|membership| membership.declare(&opening));
+            let id = match self.membership.get() {
+                Some(membership) => membership.declare(self, first, &topics),
+                None => {
+                    let opening = self.sources.room_as(known, first, &topics);
+                    let id = opening.source.id;
+                    match known {
+                        Some(_) => self.orders.change(opening),
+                        None => self.orders.open(opening),
+                    }
+                    id
                 }
-            }
+            };
+            rooms.insert(first.to_owned(), id);
         }
     }
 
@@ -283,16 +295,15 @@ impl Works {
         if self.feeds.find(&feed.name).is_some() {
             return Err(format!("there is a feed {:?} already", feed.name));
         }
+        if let Some(membership) = self.membership.get() {
+            // It may be taken before the new configuration is in place.
+            self.config().feeds.push(feed.clone());
+            membership.configure(self, feed);
+            return Ok(());
+        }
         let opening = self.sources.feed(feed, &self.starter.lane(feed));
         self.orders.open(opening.clone());
-        match self.membership.get() {
-            Some(membership) => {
-                // It may be taken before the new configuration is in place.
-                self.config().feeds.push(feed.clone());
-                membership.add(feed, &opening);
-            }
-            None => self.starter.start(feed, &opening).into_iter().for_each(|feed| self.feeds.add(feed)),
-        }
+        self.starter.start(feed, &opening).into_iter().for_each(|feed| self.feeds.add(feed));
         Ok(())
     }
 

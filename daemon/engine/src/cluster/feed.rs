@@ -110,7 +110,7 @@ impl Held {
                 feed: (*feed.source.name).into(),
                 me: me.clone(),
                 nodes: feed.nodes.clone(),
-                may_hold: feed.may_hold && !settings.is_edge,
+                may_hold: feed.may_hold,
                 past: None,
                 stored: feed.stored,
                 kept: settings.kept,
@@ -133,6 +133,16 @@ impl Held {
             broken: None,
             lag_ms: 0,
         }
+    }
+
+    /// It is configured so from now on. Of what this node follows, the holder says how it is.
+    pub fn configure(&mut self, feed: Feed, may_hold: bool) {
+        self.part.set_may_hold(may_hold);
+        self.part.set_nodes(feed.nodes.clone());
+        if self.part.holds().is_some() {
+            self.source = Arc::new(Source { group: self.source.group.clone(), ..(*feed.source).clone() });
+        }
+        self.feed = Feed { may_hold, ..feed };
     }
 
     pub fn name(&self) -> &str {

@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::feed::{Handing, Plugin, epoch_of};
+use super::feed::{Handing, Held, Plugin, epoch_of};
 use super::node::{Back, Node};
+use super::standing::{HERE, NodeSeen};
 use super::{Command, DRAIN_MAX, Feed};
 use crate::exchange::nodes::{Join, NodeOrder, Reign};
 use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Message, Move};
 use tickerd_cluster::{Millis, Node as Name};
-use tickerd_model::source::{Kind, Source, SourceId};
+use tickerd_model::source::{Kind, SourceId};
 
 /// A feed that goes to another node is there within this time, or the command failed.
 const MOVE_MAX: Millis = 40_000;
 /// A holder is not missed before this node has listened for so long.
 const LISTENED_MIN: Millis = 2_500;
+
+/// A feed that no node may hold any more goes after this time without a holder.
+const GIVEN_UP: Millis = 10_000;
 
 type Done = oneshot::Sender<Result<String, String>>;
 
@@ -115,6 +119,15 @@ impl Node {
         }
     }
 
+    /// Hands over what this node holds and may not, as soon as somebody is heard who may.
+    pub(super) fn look_for_heir(&mut self, feed: &Arc<str>, now: Millis) {
+        let held = self.feeds.get(feed).filter(|held| held.handing.is_none() && !held.part.may_hold());
+        let held = held.filter(|held| held.part.holds().is_some());
+        if let Some(heir) = held.and_then(|held| held.part.heir(None, now)) {
+            self.hand_over(feed, heir);
+        }
+    }
+
     pub(super) fn heard_move(&mut self, feed: &Arc<str>, to: &str) {
         let now = self.now();
         let Some(held) = self.feeds.get(feed).filter(|held| held.part.holds().is_some()) else { return };
@@ -133,7 +146,6 @@ impl Node {
             Command::Move { feed, to, done } => self.obey_move(feed.into(), to, done),
             Command::Drain { done } => self.drain(done),
             Command::Open(feed) => self.open(feed),
-            Command::Change(source) => self.change(&source),
             Command::Close(source) => self.close(source),
             Command::Revoked(list) => self.tell_revoked(list),
             Command::Redeem { node, ticket, key, done } => self.redeem(&node, [ticket, key], done),
@@ -258,24 +270,35 @@ impl Node {
         })
     }
 
-    /// Of what this node follows, its holder says how it is.
-    fn change(&mut self, source: &Arc<Source>) {
-        let Some(held) = self.ids.get(&source.id).and_then(|name| self.feeds.get_mut(name)) else { return };
-        held.feed.source = source.clone();
-        if held.part.holds().is_some() {
-            held.source = Arc::new(Source { group: held.source.group.clone(), ..(**source).clone() });
-            self.plugins.change(&held.source);
-        } else if source.kind == Kind::Room {
-            // The pulse has to know what is declared here once this node holds it.
-            self.plugins.change(&held.source);
+    fn close(&mut self, source: SourceId) {
+        let Some(name) = self.ids.remove(&source) else { return };
+        self.feeds.remove(&name);
+        self.standing.forget(&name);
+    }
+
+    /// A feed that this node has no section of goes once no node has one any more.
+    pub(super) fn look_for_end(&mut self, feed: &Arc<str>, now: Millis) {
+        let Some(held) = self.feeds.get(feed).filter(|held| self.is_given_up(held, now)) else { return };
+        let source = held.feed.source.clone();
+        if self.plugins.close(&source) {
+            tracing::info!(
+                feed = &**feed,
+                "no node has a section of the feed any more, so it is gone here too"
+            );
+            self.close(source.id);
         }
     }
 
-    fn close(&mut self, source: SourceId) {
-        let Some(name) = self.ids.remove(&source) else { return };
-        if let Some(mut held) = self.feeds.remove(&name) {
-            held.part.set_may_hold(false);
+    /// Who held it last is there and may not hold it, nor may anybody else who is heard. While that node is away, it may come back.
+    fn is_given_up(&self, held: &Held, now: Millis) -> bool {
+        let Some((last, at)) = held.part.last_holder() else { return false };
+        if held.feed.section != 0 || now.saturating_sub(at) < GIVEN_UP {
+            return false;
         }
+        let heard = || self.nodes.iter().filter(|(_, seen)| now.saturating_sub(seen.heard) < HERE);
+        let may_hold =
+            |seen: &NodeSeen| seen.says.feeds.iter().any(|said| said.may_hold && *said.feed == *held.name());
+        heard().any(|(node, _)| node.name == last.name) && !heard().any(|(_, seen)| may_hold(seen))
     }
 
     /// Tells the pulse when nobody holds a feed, and when somebody does again.

@@ -121,7 +121,7 @@ impl Node {
             version: self.settings.version.as_str().into(),
             is_edge: self.settings.is_edge,
             ts: now_unix_ms(),
-            config: self.settings.config,
+            config: self.config(),
             epoch: self.epoch.as_deref().unwrap_or_default().into(),
             feeds,
             revoked: self.revoked_digest(),

@@ -69,6 +69,11 @@ impl Handle {
         self.commands.try_send(command).is_ok()
     }
 
+    /// The same. Waits for room, so it is not for a thread that others wait for. A thread that has ended needs no command.
+    pub fn insist(&self, command: Command) {
+        let _ = self.commands.blocking_send(command);
+    }
+
     /// How it stands, as of the last half second.
     pub fn standing(&self) -> &Arc<Standing> {
         &self.standing

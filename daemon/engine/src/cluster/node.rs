@@ -184,14 +184,19 @@ impl Node {
         }
     }
 
-    /// A feed comes.
+    /// A feed comes, or is configured so from now on.
     pub(super) fn open(&mut self, feed: Feed) {
         let name: Arc<str> = (*feed.source.name).into();
         let is_followed = self.settings.feeds.as_ref().is_none_or(|feeds| feeds.contains(&*name));
-        if !is_followed || self.feeds.contains_key(&name) {
+        if !is_followed {
             return;
         }
-        let held = Held::new(feed, &self.settings, &self.me, self.now());
+        let may_hold = feed.may_hold && !self.settings.is_edge && !self.is_draining;
+        if let Some(held) = self.feeds.get_mut(&name) {
+            held.configure(feed, may_hold);
+            return self.plugins.change(&held.source);
+        }
+        let held = Held::new(Feed { may_hold, ..feed }, &self.settings, &self.me, self.now());
         self.ids.insert(held.feed.source.id, name.clone());
         self.feeds.insert(name.clone(), held);
         self.read_record(&name);
@@ -299,6 +304,8 @@ impl Node {
         for name in names {
             self.with(&name, |held| held.part.look(now));
             self.look_for_holder(&name, now);
+            self.look_for_heir(&name, now);
+            self.look_for_end(&name, now);
             self.look_at_plugin(&name, now);
         }
         if self.looks.is_multiple_of(HEARTBEAT_LOOKS) {

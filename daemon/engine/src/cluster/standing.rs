@@ -19,7 +19,7 @@ const FORGET: Millis = 60_000;
 /// Nodes of one cluster have the same epoch within this time: they look at its record every 5 s.
 const AGREED: Millis = 12_000;
 /// A node that has been heard within this time is there.
-const HERE: Millis = 3_000;
+pub(super) const HERE: Millis = 3_000;
 /// Nodes that are listed at most.
 const NODES_MAX: usize = 1_024;
 
@@ -171,6 +171,15 @@ impl Standing {
         }
     }
 
+    /// A feed is gone, and nothing is told of it any more.
+    pub(super) fn forget(&self, feed: &str) {
+        let Metrics { holder, era, holes, fenced, .. } = &self.metrics;
+        for gauge in [holder, era, holes, fenced] {
+            // It may have gone before anything was told of it.
+            let _ = gauge.remove_label_values(&[feed]);
+        }
+    }
+
     fn set(&self, rows: ClusterRows) {
         let Metrics { connected, nodes, holder, era, holes, fenced, .. } = &self.metrics;
         connected.set(i64::from(rows.connected));
@@ -214,6 +223,12 @@ impl Node {
         }
     }
 
+    /// The hash of what all nodes should have alike: the sections of feeds, as they are now.
+    pub(super) fn config(&self) -> u64 {
+        let feeds = self.feeds.values().filter(|held| held.feed.source.kind == Kind::Feed);
+        feeds.map(|held| held.feed.section).fold(0, u64::wrapping_add)
+    }
+
     /// What of the nodes that are heard should not be, and what to change.
     fn trouble(&self, now: Millis) -> Option<String> {
         let here = || self.nodes.iter().filter(|(_, seen)| now.saturating_sub(seen.heard) < HERE);
@@ -248,6 +263,7 @@ impl Node {
     /// For the operator, readiness and metrics.
     pub(super) fn tell_standing(&mut self, now: Millis) {
         self.log_strangers(now);
+        let config = self.config();
         let is_live = |seen: &&NodeSeen| now.saturating_sub(seen.heard) < FORGET;
         let others = self.nodes.iter().filter(|(_, seen)| is_live(seen)).map(|(name, seen)| NodeRow {
             node: name.name.to_string(),
@@ -256,9 +272,7 @@ impl Node {
             role: role(seen.says.is_edge),
             heard_ms: Some(now.saturating_sub(seen.heard)),
             clock_ms: Some(seen.clock_ms),
-            config_differs: seen.says.config != self.settings.config
-                && !seen.says.is_edge
-                && !self.settings.is_edge,
+            config_differs: seen.says.config != config && !seen.says.is_edge && !self.settings.is_edge,
             strange: seen.is_stranger(now),
         });
         let me = NodeRow {

@@ -23,8 +23,6 @@ pub struct Settings {
     pub feeds: Option<BTreeSet<String>>,
     /// Bytes of beats that are kept for nodes that missed some, of each feed.
     pub kept: usize,
-    /// The hash of what all nodes should have alike.
-    pub config: u64,
     pub version: String,
 }
 
@@ -55,9 +53,11 @@ pub trait Plugins: Send + Sync {
     fn hello(&self, feed: &str) -> Option<Arc<str>>;
     /// A feed of another node comes, of which this one has no section. The pulse knows the source soon.
     fn open(&self, feed: &str) -> Option<Feed>;
+    /// It goes, unless it was added to the configuration meanwhile. Whether it does.
+    fn close(&self, source: &Arc<Source>) -> bool;
     /// The cluster's epoch is this from now on. Clients that connect are told it.
     fn epoch(&self, epoch: &str);
-    /// A source is so from now on. The pulse is to know.
+    /// A source is configured so from now on, and has this form. The pulse is to know.
     fn change(&self, source: &Arc<Source>);
     /// Who may connect; none without `[auth]`.
     fn keys(&self) -> Option<Arc<dyn Keys>>;
@@ -105,10 +105,8 @@ pub enum Command {
     Move { feed: String, to: Option<String>, done: oneshot::Sender<Result<String, String>> },
     /// All that this node holds is to be held by others, and it takes nothing more.
     Drain { done: oneshot::Sender<Result<String, String>> },
-    /// A feed was added to the configuration.
+    /// A feed is configured so from now on, whether it was known before or not.
     Open(Feed),
-    /// A feed is configured so from now on.
-    Change(Arc<Source>),
     /// A feed was removed from it.
     Close(SourceId),
     /// Something was revoked here.

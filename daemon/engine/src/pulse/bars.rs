@@ -40,10 +40,6 @@ impl Fields {
         Fields { configured, seen: None }
     }
 
-    pub fn configured(&self) -> &FeedBars {
-        &self.configured
-    }
-
     /// Whether they are configured so.
     pub fn is_of(&self, configured: &FeedBars) -> bool {
         self.configured == *configured

@@ -160,10 +160,9 @@ impl Cluster {
     }
 
     /// A feed is configured so from now on.
-    pub fn change(&mut self, id: SourceId, lane: &Arc<Lane>, bars: FeedBars) {
+    pub fn change(&mut self, id: SourceId, max_age: Option<Duration>, bars: FeedBars) {
         if let Some(part) = self.parts.get_mut(&id) {
-            part.bars = bars;
-            part.max_age = lane.freshness().source_max_age();
+            (part.max_age, part.bars) = (max_age, bars);
         }
     }
 

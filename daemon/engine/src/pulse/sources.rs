@@ -1,6 +1,7 @@
 //! The sources that the pulse follows, and how they come and go.
 
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use super::Pulse;
 use super::bars::Fields;
@@ -24,6 +25,8 @@ pub struct Opening {
     pub lane: Option<Arc<Lane>>,
     /// Of which field a feed's topics have bars.
     pub bars: FeedBars,
+    /// The configured greatest age of a feed's news.
+    pub max_age: Option<Duration>,
     /// A room's topics.
     pub rooms: Vec<Declared>,
 }
@@ -88,7 +91,7 @@ pub(super) struct Followed {
 impl Pulse {
     pub(super) fn obey(&mut self, order: Order) {
         match order {
-            Order::Open(Opening { source, lane, bars, rooms }) => {
+            Order::Open(Opening { source, lane, bars, rooms, .. }) => {
                 self.limit(&rooms);
                 self.follow(source.clone(), lane, bars);
                 self.declare(&source, rooms);
@@ -157,23 +160,22 @@ impl Pulse {
         }
     }
 
-    /// A source is so from now on. Its topics stay, and their numbers go on.
-    fn change(&mut self, Opening { source, bars, rooms, .. }: Opening) {
+    /// A source is configured so from now on. Its topics stay, and their numbers go on. What another node holds is as that node says,
+    /// until this one holds it.
+    fn change(&mut self, Opening { mut source, bars, max_age, rooms, .. }: Opening) {
         let id = source.id;
         let Some(followed) = self.sources.get(&id) else { return };
-        let (mut source, mut bars) = (source, bars);
-        if let (Some(nodes), Some(lane)) = (&mut self.nodes, &followed.lane) {
-            // Whose numbers its topics have does not depend on the configuration.
-            source = Arc::new(Source { group: followed.source.group.clone(), ..(*source).clone() });
-            nodes.change(id, lane, bars.clone());
+        if let Some(nodes) = &mut self.nodes {
+            nodes.change(id, max_age, bars.clone());
             nodes.declare(id, &rooms);
             if nodes.is_follower(id) {
-                bars = followed.fields.configured().clone();
+                return;
             }
+            // Whose numbers its topics have does not depend on the configuration.
+            source = Arc::new(Source { group: followed.source.group.clone(), ..(*source).clone() });
         }
         self.reform(source.clone());
-        let is_follower = self.nodes.as_ref().is_some_and(|nodes| nodes.is_follower(id));
-        if source.kind == Kind::Room && !is_follower {
+        if source.kind == Kind::Room {
             self.rooms.reopen(id, rooms, &mut self.board);
         }
         self.make_bars_of(id, bars);

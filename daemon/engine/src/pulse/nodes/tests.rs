@@ -78,6 +78,7 @@ impl Node {
             source: source(id, "none"),
             lane: Some(lane.clone()),
             bars: FeedBars::Off,
+            max_age: None,
             rooms: Vec::new(),
         };
         let openings = vec![opening(F, &lanes[0]), opening(G, &lanes[1]), rooms::opening()];

@@ -18,7 +18,8 @@ fn declared(name: &str) -> Declared {
 }
 
 pub fn opening() -> Opening {
-    Opening { source: room("none"), lane: None, bars: FeedBars::Off, rooms: vec![declared("r.a")] }
+    let rooms = vec![declared("r.a")];
+    Opening { source: room("none"), lane: None, bars: FeedBars::Off, max_age: None, rooms }
 }
 
 fn room(epoch: &str) -> Arc<Source> {
