@@ -380,7 +380,8 @@ impl Running {
         self.works.feeds.join(deadline);
     }
 
-    /// Starts one feed more. Those that run, and their subscribers, do not notice it.
+    /// Starts one feed more. Those that run, and their subscribers, do not notice it. It waits, so it is not for a thread of a tokio
+    /// runtime.
     ///
     /// # Errors
     /// A source has that name already.
@@ -388,7 +389,8 @@ impl Running {
         self.works.add_feed(feed).map_err(Into::into)
     }
 
-    /// Ends a feed, and its topics with it; its subscribers are told. Whether there was one of that name.
+    /// Ends a feed, and its topics with it; its subscribers are told. Whether there was one of that name. It waits, as
+    /// `add_feed` does.
     pub fn remove_feed(&self, name: &str) -> bool {
         self.works.remove_feed(name)
     }

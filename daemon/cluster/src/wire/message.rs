@@ -76,12 +76,15 @@ pub struct Seen {
     /// It may take it.
     #[serde(default)]
     pub may_hold: bool,
+    /// It has no section of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_bare: bool,
 }
 
 impl Seen {
-    pub fn new(feed: &str, said: crate::Heartbeat) -> Seen {
+    pub fn new(feed: &str, said: crate::Heartbeat, is_bare: bool) -> Seen {
         let crate::Heartbeat { claim, misses, may_hold, .. } = said;
-        Seen { feed: feed.into(), claim, misses, may_hold }
+        Seen { feed: feed.into(), claim, misses, may_hold, is_bare }
     }
 
     /// As the rules take it.

@@ -1,10 +1,10 @@
 //! This daemon as a node of a cluster: how the configuration becomes one, and what it does for the engine's `cluster`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use self::sections::{feed_of, feeds_of, room_of};
 use super::hello;
 use super::sources::by_first;
 use super::words::{StartError, VERSION, WITHOUT_CLUSTER};
@@ -23,6 +23,8 @@ use tickerd_model::access::secret::Secret;
 use tickerd_model::source::{Kind, Pace, Source, SourceId};
 use tickerd_nats::SignIn;
 use tokio::sync::{mpsc, oneshot};
+
+mod sections;
 
 /// This daemon's part in a cluster, for those who change the configuration.
 pub struct Membership {
@@ -56,11 +58,19 @@ impl Membership {
         opening.source.id
     }
 
-    /// A feed or a room was removed from it. Its source, if it was known here. Others may go on with it.
-    pub fn remove(&self, feed: &str) -> Option<SourceId> {
-        let id = self.shares.openings().remove(feed)?.source.id;
-        self.handle.insist(Command::Close(id));
-        Some(id)
+    /// A feed or a room was removed from it, if it was known here. Others may go on with it, and this node follows that then.
+    pub fn remove(&self, works: &Works, feed: &str) {
+        let mut openings = self.shares.openings();
+        let Some(Opening { source, .. }) = openings.remove(feed) else { return };
+        // A name is of one source: the old one goes before another may come.
+        works.orders.close(source.id);
+        drop(openings);
+        self.handle.insist(Command::Close(source.id));
+    }
+
+    /// Whether a feed is followed, or run here.
+    pub fn has(&self, feed: &str) -> bool {
+        self.shares.openings().contains_key(feed)
     }
 }
 
@@ -303,36 +313,6 @@ fn settings_of(config: &Config, section: &config::Cluster) -> cluster::Settings 
 /// A feed keeps at most this part of what the past may take, for nodes that missed beats.
 const KEPT_SHARES_MIN: usize = 4;
 
-/// The feeds and rooms of the configuration, as the engine's `cluster` takes them.
-fn feeds_of(config: &Config, openings: &[Opening], eras: &HashMap<String, Era>) -> Vec<cluster::Feed> {
-    let of = |opening: &Opening| {
-        let name = &*opening.source.name;
-        let era = eras.get(name).copied().unwrap_or(Era::NONE);
-        match config.feeds.iter().find(|feed| feed.name == name) {
-            Some(feed) => feed_of(feed, opening, era),
-            None => room_of(opening, era),
-        }
-    };
-    openings.iter().map(of).collect()
-}
-
-/// Every node that has the same declared topics may hold them.
-fn room_of(opening: &Opening, stored: Era) -> cluster::Feed {
-    let mut hasher = Fnv::default();
-    for declared in &opening.rooms {
-        declared.name.hash(&mut hasher);
-        (declared.publish, declared.presence).hash(&mut hasher);
-    }
-    let section = hasher.finish();
-    cluster::Feed { source: opening.source.clone(), nodes: None, may_hold: true, stored, section }
-}
-
-fn feed_of(feed: &config::Feed, opening: &Opening, stored: Era) -> cluster::Feed {
-    let nodes = feed.nodes.as_ref().map(|nodes| nodes.iter().map(|node| node.as_str().into()).collect());
-    let section = section_of(feed);
-    cluster::Feed { source: opening.source.clone(), nodes, may_hold: true, stored, section }
-}
-
 /// By first segment, the greatest era of the numbers of an earlier run.
 pub fn greatest_eras(saved: &[SavedTopic]) -> HashMap<String, Era> {
     let mut eras = HashMap::new();
@@ -343,37 +323,6 @@ pub fn greatest_eras(saved: &[SavedTopic]) -> HashMap<String, Era> {
         *known = era.max(*known);
     }
     eras
-}
-
-/// What of a feed's section all nodes should have alike. Who may see it sees no value of it.
-fn section_of(feed: &config::Feed) -> u64 {
-    let mut hasher = Fnv::default();
-    feed.name.hash(&mut hasher);
-    feed.interval.hash(&mut hasher);
-    feed.max_age.hash(&mut hasher);
-    feed.topics_max.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The same on all nodes, whatever they were built with.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Fnv {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
 }
 
 /// What the operator may command of the cluster, which begins a moment later.

@@ -151,9 +151,7 @@ impl Works {
         gone.iter().for_each(|feed| self.end(feed));
         if let Some(membership) = self.membership.get() {
             let followed = removed.iter().filter(|feed| self.feeds.find(&feed.name).is_none());
-            followed.for_each(|feed| {
-                membership.remove(&feed.name).into_iter().for_each(|id| self.orders.close(id))
-            });
+            followed.for_each(|feed| membership.remove(self, &feed.name));
         }
         self.change_rooms(&changes.topics);
         for feed in added {
@@ -261,8 +259,10 @@ impl Works {
         rooms.retain(|first, id| {
             let stays = after.contains_key(first.as_str());
             if !stays {
-                self.membership.get().into_iter().for_each(|membership| _ = membership.remove(first));
-                self.orders.close(*id);
+                match self.membership.get() {
+                    Some(membership) => membership.remove(self, first),
+                    None => self.orders.close(*id),
+                }
             }
             stays
         });
@@ -316,12 +316,18 @@ impl Works {
 
     fn end(&self, feed: &Feed) {
         self.feeds.remove(feed.id);
-        if let Some(membership) = self.membership.get() {
-            membership.remove(&feed.configured.name);
+        let (name, membership) = (&feed.configured.name, self.membership.get());
+        if let Some(membership) = membership {
+            membership.remove(self, name);
         }
         feed.supervisor.join(Instant::now() + FEEDS_STOP);
-        self.orders.close(feed.id);
-        self.starter.forget(&feed.configured.name);
+        match membership {
+            // Another node has gone on with it meanwhile.
+            Some(membership) if membership.has(name) => return self.starter.rest(name),
+            Some(_) => {}
+            None => self.orders.close(feed.id),
+        }
+        self.starter.forget(name);
     }
 }
 

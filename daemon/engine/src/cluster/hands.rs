@@ -289,16 +289,17 @@ impl Node {
         }
     }
 
-    /// Who held it last is there and may not hold it, nor may anybody else who is heard. While that node is away, it may come back.
+    /// Who held it last is there and has no section of it, nor has anybody else who is heard. While that node is away, it may come
+    /// back.
     fn is_given_up(&self, held: &Held, now: Millis) -> bool {
         let Some((last, at)) = held.part.last_holder() else { return false };
         if held.feed.section != 0 || now.saturating_sub(at) < GIVEN_UP {
             return false;
         }
         let heard = || self.nodes.iter().filter(|(_, seen)| now.saturating_sub(seen.heard) < HERE);
-        let may_hold =
-            |seen: &NodeSeen| seen.says.feeds.iter().any(|said| said.may_hold && *said.feed == *held.name());
-        heard().any(|(node, _)| node.name == last.name) && !heard().any(|(_, seen)| may_hold(seen))
+        let has_section =
+            |seen: &NodeSeen| seen.says.feeds.iter().any(|said| !said.is_bare && *said.feed == *held.name());
+        heard().any(|(node, _)| node.name == last.name) && !heard().any(|(_, seen)| has_section(seen))
     }
 
     /// Tells the pulse when nobody holds a feed, and when somebody does again.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::feed::Held;
 use super::node::{BOARDS_MAX, Node, Waits};
 use super::said::Heard;
 use crate::exchange::nodes::NodeOrder;
@@ -116,7 +117,10 @@ impl Node {
     }
 
     pub(super) fn say_heartbeat(&mut self, now: Millis) {
-        let feeds = self.feeds.iter().map(|(name, held)| Seen::new(name, held.part.heartbeat(now))).collect();
+        let seen = |(name, held): (&Arc<str>, &Held)| {
+            Seen::new(name, held.part.heartbeat(now), held.feed.section == 0)
+        };
+        let feeds = self.feeds.iter().map(seen).collect();
         let heartbeat = Heartbeat {
             version: self.settings.version.as_str().into(),
             is_edge: self.settings.is_edge,

@@ -154,8 +154,12 @@ impl Node {
             }
             tokio::select! {
                 _ = &mut stop => return,
-                // Nobody waits for this.
-                Some(command) = commands.recv() => self.obey(command),
+                Some(command) = commands.recv() => {
+                    self.obey(command);
+                    while let Ok(command) = commands.try_recv() {
+                        self.obey(command);
+                    }
+                }
                 () = tokio::time::sleep(LISTEN_AGAIN) => {}
             }
             turns.fetch_add(1, Ordering::Relaxed);

@@ -41,7 +41,7 @@ pub struct Feed {
     pub section: u64,
 }
 
-/// What the composition root does for this room. No call waits.
+/// What the composition root does for this room. No call waits but for a short lock.
 pub trait Plugins: Send + Sync {
     /// Starts the feed's plugin.
     fn begin(&self, feed: &str);

@@ -63,7 +63,7 @@ impl Orders {
         self.order(Order::Change(opening));
     }
 
-    /// A source goes, and its topics with it. It must say nothing any more; what it has said until now is dropped.
+    /// A source goes, and its topics with it. What it has said until now and was not taken is dropped, as is what it goes on to say.
     pub fn close(&self, source: SourceId) {
         self.order(Order::Close(source));
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use crate::child::give_way::give_way;
+use crate::child::give_way::Niceness;
 use crate::intake::sink::{Sink, check_relative};
 use crate::log::text::printable;
 use crate::protocol::lines::{self, Said};
@@ -39,6 +39,7 @@ pub struct LineSink {
     feed: String,
     topics_max: usize,
     taking: Mutex<Taking>,
+    niceness: Niceness,
     /// Topics that the plugin ended without having emitted them, at most `topics_max`. Each end is passed on once.
     strangers: Mutex<HashSet<Box<str>>>,
     lane: Lane,
@@ -91,6 +92,7 @@ impl LineSink {
                 allowance: Allowance::default(),
                 floods: false,
             }),
+            niceness: Niceness::own(),
             lane: Lane::new(WAITING_TICKS_MAX, Box::new(|| {})),
             words: Mutex::default(),
             greeted: AtomicBool::new(false),
@@ -266,7 +268,7 @@ impl Sink for LineSink {
         }
         let floods = taking.floods;
         drop(taking);
-        give_way(floods);
+        self.niceness.give_way(floods);
         match &pushed {
             Ok(_) => self.stir(),
             Err(reject) => self.refuse(reject.code(), reject),

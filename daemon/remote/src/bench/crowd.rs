@@ -132,13 +132,13 @@ impl<'a> Crowd<'a> {
 
     fn go_on(&mut self, index: usize) {
         let Some(member) = self.members.get_mut(index) else { return };
-        let was_under_way = member.is_under_way();
+        let (was_under_way, served) = (member.is_under_way(), self.tally.served);
         match member.go_on(self.target, &self.query, &mut self.tally) {
             Ok(Turn::Again) => self.again.push(index),
             Ok(Turn::Waits | Turn::Ended) => {}
             Err(failure) => {
                 self.tally.lose(failure.to_string());
-                self.gone += usize::from(!was_under_way);
+                self.gone += usize::from(!was_under_way || self.tally.served > served);
                 self.first_failure.get_or_insert(failure);
             }
         }

@@ -41,6 +41,6 @@ export function times(from, to, count) {
   const step = (STEPS.find((seconds) => (to - from) / (seconds * 1_000) <= count) ?? long) * 1_000;
   const zone = zoneAt(from);
   const format = formats[step >= DAY ? 2 : step >= 60_000 ? 1 : 0];
-  const all = steps(from - zone, to - zone, step).map((ms) => ms + zoneAt(ms + zone)); // clocks may have been changed since
-  return all.filter((at) => at >= from && at <= to).map((at) => ({ at, text: format.format(at) }));
+  const all = steps(from - zone, to - zoneAt(to), step).map((ms) => ms + zoneAt(ms + zone)); // clocks may have been changed since
+  return all.filter((at) => at <= to).map((at) => ({ at, text: format.format(at) }));
 }

@@ -74,7 +74,7 @@ fn places_in_the_order_that_cannot_be_are_refused() {
     assert!(broken(&whole(begins(), Load::default())).contains("the whole board is not there"));
     assert!(broken(&whole(Head { root: root(4), ..begins() }, super::whole())).contains(impossible));
     let claim = Claim { era: era(0), newest: 1, root: root(0) };
-    let seen = Seen { feed: "sim".into(), claim: Some(claim), misses: false, may_hold: true };
+    let seen = Seen { feed: "sim".into(), claim: Some(claim), misses: false, may_hold: true, is_bare: false };
     let heartbeat = Message::Heartbeat(Heartbeat { feeds: vec![seen], ..Heartbeat::default() });
     assert!(broken(&heartbeat).contains("an era that is not possible"));
 }

@@ -132,7 +132,8 @@ fn each() -> Vec<Message> {
     let follows = Some(at(2, "b", 99));
     let handed = Head { at: at(3, "a", 1), root: root.clone(), follows, hands_to: Some(node("c")) };
     let claim = Claim { era: era(3), newest: 17, root: root.clone() };
-    let seen = |claim| Seen { feed: feed(), misses: Option::is_none(&claim), may_hold: true, claim };
+    let seen =
+        |claim| Seen { feed: feed(), misses: Option::is_none(&claim), may_hold: true, is_bare: false, claim };
     let answer = Answer::Beats(vec![
         Beat { head: begins(), load: load().into() },
         Beat { head: handed.clone(), load: Load::default().into() },

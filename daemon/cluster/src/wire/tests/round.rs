@@ -100,6 +100,7 @@ fn a_message() -> impl Strategy<Value = Message> {
                 claim: None,
                 misses,
                 may_hold: true,
+                is_bare: !misses,
             };
             Message::Heartbeat(Heartbeat {
                 feeds: feeds.into_iter().map(seen).collect(),
