@@ -79,15 +79,17 @@ test("the client's check says yes to what came, no to what was changed or is not
       text.replace(/"kid":"(.)/, (_, letter) => `"kid":"${letter === "A" ? "B" : "A"}`),
       text.replace(/,"sig":"[^"]*"/, ""),
       text.replace(/^\{/, "{ "),
-      "",
       "{}",
     ];
     const changed = await Promise.all(changes.map((text) => verify({ ...tick, text })));
+    // As `history` and `get` give it.
+    const unknown = await verify({ ...tick, text: "" });
     client.close();
-    return { verdicts: { came, changed }, events: [...new Set(ticks.map(({ event }) => event))] };
+    return { verdicts: { came, changed, unknown: String(unknown) }, events: [...new Set(ticks.map(({ event }) => event))] };
   });
   assert.ok(verdicts.came.every((verdict) => verdict === true), `${verdicts.came} of ${events}`);
   assert.ok(verdicts.changed.every((verdict) => verdict === false), `${verdicts.changed}`);
+  assert.equal(verdicts.unknown, "undefined");
   assert.equal(page.requests.filter((url) => url.endsWith("/v1/keys")).length, 1);
   assert.deepEqual(page.errors, []);
   await page.close();
