@@ -15,7 +15,7 @@ def base(folder):
     """The tree that every container begins with, from the sources of this machine's apt."""
     tar = os.path.join(folder, "base.tar")
     if not os.path.exists(tar):
-        make = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "--aptopt=APT::Install-Recommends \"false\""]
+        make = ["mmdebstrap", "--format=tar", "--variant=minbase", f"--include={PACKAGES}", "--aptopt=APT::Install-Recommends \"false\""]
         subprocess.run([*make, codename(), tar + ".part"], check=True, env={**os.environ, "TMPDIR": folder})
         os.rename(tar + ".part", tar)
     return tar
