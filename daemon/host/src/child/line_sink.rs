@@ -2,6 +2,9 @@
 //!
 //! Between the plugin and the pipe is a lane, like the one in the daemon. When the pipe is full, samples are merged: the plugin
 //! is not blocked, and the process does not grow. How many were merged is counted, and written with the line.
+//!
+//! While the plugin floods, the writing thread rests after each write, and the lane merges more. So a flood costs the daemon, which
+//! reads the lines, little: it is cut here, on the thread that floods.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Display;
@@ -31,6 +34,10 @@ const WAITING_TICKS_MAX: usize = 4096;
 const WAITING_WORDS_MAX: usize = 256;
 /// Shortest time between two heartbeat lines: a feed may beat a million times a second.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// Shortest time between two writes while the plugin floods: the newest value of each topic is about as old when the daemon has it.
+const FLOOD_REST: Duration = Duration::from_millis(20);
+/// Lines that a flood may have in a millisecond, if it has many topics.
+const FLOOD_LINES_PER_MS: u64 = 100;
 /// Bytes gathered for one write; what a pipe holds on Linux.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -60,7 +67,6 @@ pub struct LineSink {
 struct Taking {
     normaliser: Normaliser,
     allowance: Allowance,
-    floods: bool,
 }
 
 /// What waits to be written besides samples.
@@ -90,7 +96,6 @@ impl LineSink {
             taking: Mutex::new(Taking {
                 normaliser: Normaliser::new(feed, topics_max),
                 allowance: Allowance::default(),
-                floods: false,
             }),
             niceness: Niceness::own(),
             lane: Lane::new(WAITING_TICKS_MAX, Box::new(|| {})),
@@ -107,6 +112,12 @@ impl LineSink {
             std::thread::Builder::new().name("feed-lines".into()).spawn(move || theirs.write_all(to))?;
         let _ = sink.writer.set(writer.thread().clone());
         Ok((sink, writer))
+    }
+
+    /// As if the plugin flooded.
+    #[cfg(test)]
+    pub fn flood(&self) {
+        self.lane.set_flooded(true);
     }
 
     /// Writes what the runner reports, if it has a line.
@@ -133,6 +144,8 @@ impl LineSink {
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
         self.stir();
+        // It may rest, and then nothing stirs it.
+        self.wake();
     }
 
     /// Something waits. This costs one atomic swap while the writer is busy, and a wake-up when it sleeps.
@@ -216,6 +229,7 @@ impl LineSink {
             if let Some(health) = drained.health {
                 lines::write_said(&mut buf, &Said::Health { state: health.state, message: health.reason });
             }
+            let lines = drained.entries.len() as u64;
             for entry in drained.entries {
                 match entry {
                     Entry::Tick(tick) => lines::write_tick(&mut buf, self.relative(&tick.topic), &tick),
@@ -233,6 +247,21 @@ impl LineSink {
             if !flush(&mut to, &mut buf) {
                 return;
             }
+            if self.lane.is_flooded() {
+                self.rest(FLOOD_REST.max(Duration::from_millis(lines / FLOOD_LINES_PER_MS)));
+            }
+        }
+    }
+
+    /// Leaves the lane to merge for so long, unless the sink closes.
+    fn rest(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.closing.load(Ordering::Acquire) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::park_timeout(left);
         }
     }
 }
@@ -264,11 +293,10 @@ impl Sink for LineSink {
         let mut taking = self.taking();
         let pushed = taking.normaliser.accept(sample, now).map(|tick| self.lane.push(tick));
         if let Some(floods) = taking.allowance.spend(1, now) {
-            taking.floods = floods;
+            self.lane.set_flooded(floods);
         }
-        let floods = taking.floods;
         drop(taking);
-        self.niceness.give_way(floods);
+        self.niceness.give_way(self.lane.is_flooded());
         match &pushed {
             Ok(_) => self.stir(),
             Err(reject) => self.refuse(reject.code(), reject),

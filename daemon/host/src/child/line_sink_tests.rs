@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::sync::{Arc, mpsc};
+use std::time::Instant;
 
 use crate::child::line_sink::LineSink;
 use crate::intake::sink::Sink;
 use crate::protocol::lines::{self, Said};
 use crate::protocol::splitter::{Item, Splitter};
 use crate::report::{Failure, Hello, Mode, Report};
+use tickerd_model::lane::FLOOD_TICKS_MAX;
 use tickerd_model::sample::{Class, Sample};
 
 /// A pipe whose reader decides when it reads.
@@ -64,6 +66,34 @@ fn a_stalled_pipe_merges_and_counts() {
     }
     assert!(done);
     assert_eq!(seen, [total, total]);
+}
+
+/// Goal: what a flood costs the daemon does not grow with the flood, nothing is lost uncounted, and the newest value comes.
+#[test]
+fn a_flood_is_merged_before_the_pipe_also_if_the_pipe_takes_all() {
+    let (send, receive) = mpsc::sync_channel(100_000);
+    let (sink, writer) = LineSink::start("f", 10, Gate(send)).unwrap();
+    sink.flood();
+    let (began, rounds, topics) = (Instant::now(), 2_000u64, [b"a", b"b", b"c", b"d", b"e"]);
+    for n in 1..=rounds {
+        for topic in topics {
+            sink.offer(&numbered(topic, Class::State, &n.to_string())).unwrap();
+        }
+    }
+    sink.close();
+    writer.join().unwrap();
+    let writes = began.elapsed().as_millis() as usize / 20 + 2;
+    let (mut lines, mut samples, mut newest) = (0, 0, [0u64; 5]);
+    for line in receive.into_iter().flatten().collect::<Vec<u8>>().split(|byte| *byte == b'\n') {
+        let Ok(Said::Sample(line)) = lines::said(line) else { continue };
+        let sample = line.sample(&[]);
+        lines += 1;
+        samples += 1 + u64::from(line.merged);
+        let at = topics.iter().position(|topic| sample.topic == *topic).unwrap();
+        newest[at] = std::str::from_utf8(sample.value).unwrap().parse().unwrap();
+    }
+    assert_eq!((samples, newest), (rounds * 5, [rounds; 5]));
+    assert!(lines <= writes * (FLOOD_TICKS_MAX + 5), "{lines} lines in {writes} writes at most");
 }
 
 #[test]

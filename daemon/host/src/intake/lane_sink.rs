@@ -140,11 +140,6 @@ impl LaneSink {
         pushed
     }
 
-    /// Whether the feed says more than it may for long. What it says is still taken, and merged in its lane.
-    pub fn is_flooded(&self) -> bool {
-        self.lane.is_flooded()
-    }
-
     /// Logs, once, that a source time can hardly be meant.
     fn doubt(&self, src_ts: u64) {
         if !self.doubted.swap(true, Ordering::Relaxed) {

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::intake::lane_sink::LaneSink;
 use crate::process::exit::Exit;
-use crate::process::plan::{Guest, Plan};
+use crate::process::plan::Plan;
 use crate::process::stderr_log::StderrLog;
 use crate::process::stdout_reader::StdoutReader;
 use crate::process::warden::Warden;
@@ -49,7 +49,6 @@ impl FeedProcess {
         held: bool,
     ) -> Result<FeedProcess, Failure> {
         let process = plan.spawn()?;
-        let merges = matches!(plan.guest, Guest::Library { .. });
         let pid = process.id();
         let group = Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX));
         warden.watch(group);
@@ -60,7 +59,7 @@ impl FeedProcess {
         let group = Arc::new(Mutex::new(Some(group)));
         let asked = Arc::<AtomicBool>::default();
         let feed_log = sink.feed_log().clone();
-        let stdout = Arc::new(StdoutReader::new(pid, sink, report.clone(), held, merges));
+        let stdout = Arc::new(StdoutReader::new(pid, sink, report.clone(), held));
         let stderr = Arc::new(StderrLog::new(pid, feed_log.clone()));
         let exit = Exit {
             pid,

@@ -3,7 +3,6 @@
 use std::process::ChildStdout;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tracing::Level;
 
@@ -24,17 +23,11 @@ const BAD_LINES_MAX: u32 = 100;
 /// Bytes of lines that are held for a process that waits for its turn; a process that says more is not read on.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
 
-/// Between two reads from a process that floods and merges. A read takes 64 KiB at most, so some 100,000 samples a second are
-/// read of it, and the newest of each topic is a few milliseconds old.
-const FLOOD_PAUSE: Duration = Duration::from_millis(5);
-
 /// The standard output of one process.
 pub struct StdoutReader {
     sink: Arc<LaneSink>,
     report: Reporter,
     pid: u32,
-    /// Whether the process merges what the pipe cannot take.
-    merges: bool,
     /// False once nobody wants what the process says any more.
     wanted: AtomicBool,
     state: Mutex<LineState>,
@@ -61,14 +54,13 @@ struct Held {
 
 impl StdoutReader {
     /// Reads for the process `pid`. Values go to `sink`, everything else to `report`. While it is `held`, lines about values wait
-    /// for [`StdoutReader::release`]. A process that `merges` what the pipe cannot take is read with pauses while it floods.
-    pub fn new(pid: u32, sink: Arc<LaneSink>, report: Reporter, held: bool, merges: bool) -> StdoutReader {
+    /// for [`StdoutReader::release`].
+    pub fn new(pid: u32, sink: Arc<LaneSink>, report: Reporter, held: bool) -> StdoutReader {
         let state = LineState { held: held.then(Held::default), ..LineState::default() };
         StdoutReader {
             sink,
             report,
             pid,
-            merges,
             wanted: AtomicBool::new(true),
             state: Mutex::new(state),
             room: Condvar::new(),
@@ -95,20 +87,11 @@ impl StdoutReader {
                 }
                 self.take(item);
             }
-            if self.merges && self.sink.is_flooded() {
-                self.pause();
-            }
         }
         if let Some(item) = splitter.rest() {
             self.take(item);
         }
         (self.report)(Report::Mute);
-    }
-
-    /// Leaves the pipe full for a moment: the process merges meanwhile, on the thread that floods.
-    fn pause(&self) {
-        let wanted = |_: &mut LineState| self.wanted.load(Ordering::Acquire);
-        drop(self.room.wait_timeout_while(self.state(), FLOOD_PAUSE, wanted));
     }
 
     fn take(&self, item: Item<'_>) {
