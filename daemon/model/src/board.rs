@@ -189,8 +189,11 @@ impl Board {
             // apart.
             Class::State => !place.ticks.is_empty(),
         });
-        if is_full {
-            place.ticks.pop_front();
+        if is_full
+            && let Some(dropped) = place.ticks.pop_front()
+            && !self.is_every_wanted
+        {
+            place.unasked = dropped.tick().seq;
         }
         let frame = Arc::new(Frame::of(tick, state.source.signer.as_ref()));
         if let Some(arrivals) = &mut state.arrivals {
@@ -253,6 +256,9 @@ impl Board {
         let now = i64::try_from(self.now).unwrap_or(i64::MAX);
         for Due { topic, frame, earlier, .. } in due.iter().filter(|due| due.tier == Tier::Every) {
             self.history.push(*topic, earlier.as_deref().unwrap_or_default(), frame, now);
+            if let Some(Some(place)) = self.places.get_mut(topic.0 as usize) {
+                self.history.lose_up_to(*topic, std::mem::take(&mut place.unasked));
+            }
         }
     }
 
@@ -326,6 +332,7 @@ impl Board {
             is_deserted: false,
             is_anothers: false,
             alias: None,
+            unasked: 0,
             rests_until: state.as_deref().and_then(|s| s.arrivals.as_ref()).map_or(0, |a| a.rests_until),
             due_at: 0,
         };

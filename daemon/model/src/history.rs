@@ -283,6 +283,11 @@ impl History {
         self.tidy();
     }
 
+    /// Notes that ticks with a `seq` up to this number are gone, though older ones may be here: some never came.
+    pub fn lose_up_to(&mut self, topic: TopicId, seq: u64) {
+        self.ring_mut(topic).into_iter().for_each(|ring| ring.floor = ring.floor.max(seq));
+    }
+
     /// Drops what is too old at `now`, in microseconds on the board's clock.
     pub fn expire(&mut self, now: i64) {
         while let Some(old) = self.order.pop_expired(now) {

@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub(super) pushed: Option<Arc<Frame>>,
     /// All ticks since the last own beat, oldest first.
     pub(super) ticks: VecDeque<Arc<Frame>>,
+    /// The number of the newest tick that was dropped since the last own beat because nobody asked for every tick; 0: none was.
+    pub(super) unasked: u64,
     /// When the topic had news last, in microseconds on the board's clock. A tick that was old by its source's time
     /// counts as that much earlier, if that time is heeded; so this may lie before the clock's start.
     pub(super) heard: i64,

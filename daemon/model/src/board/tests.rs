@@ -116,6 +116,23 @@ fn always_repeats_the_newest() {
     assert_eq!(due(&mut board, 0), [(1, 1)]);
 }
 
+/// A client that was away is not told that it missed nothing while ticks were dropped that it would have had.
+#[test]
+fn what_was_dropped_because_nobody_asked_is_told_as_gone() {
+    for (is_wanted, of_all) in [(true, Some(300)), (false, None)] {
+        let mut board = feed(1, false, Limits { count: 1_000, age: Duration::from_secs(60), bytes: 1 << 20 });
+        let a = topic("f.a");
+        board.want_every(is_wanted);
+        board.offer(F, tick(&a, "0", 0));
+        pushed(&mut board, 0);
+        (1..=300).for_each(|n| drop(board.offer(F, tick(&a, &n.to_string(), 0))));
+        pushed(&mut board, 0);
+        let missed = |seq| board.since("f.a", seq).map(|frames| frames.len());
+        assert_eq!((missed(1), missed(45), missed(300)), (of_all, Some(256), Some(1)));
+        assert_eq!(missed(44), is_wanted.then_some(257));
+    }
+}
+
 #[test]
 fn all_go_in_order_within_their_bound() {
     let mut board = feed(3, false, Limits::NONE);
