@@ -175,7 +175,7 @@ impl Board {
             state.ages.stale -= 1;
             self.aged.push(Aged { topic: id, is_stale: false });
         } else if is_old && !place.is_stale {
-            state.ages.old.push(id);
+            state.ages.note_old(id, state.topics.len());
         }
         let class = tick.topic.class();
         let is_full = place.ticks.len()

@@ -22,7 +22,7 @@ pub(super) struct Ages {
     /// about the feed.
     pub restored: usize,
     /// Topics whose newest tick was too old when it came and that are not told as stale yet. A topic may be listed
-    /// twice.
+    /// twice. No more than the source has topics.
     pub old: Vec<TopicId>,
     /// The age by the source's own time, in microseconds, from which a tick is too old. `None`: the source's time is
     /// not heeded.
@@ -33,5 +33,7 @@ pub(super) struct Ages {
     pub newest: i64,
     /// A topic that was heard before this time counts as heard at this time.
     pub floor: Option<u64>,
+    /// The greatest age at the last look, in microseconds, and when the next look is.
+    pub max_age: u64,
     pub next_look: u64,
 }
