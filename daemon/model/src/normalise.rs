@@ -18,6 +18,8 @@ pub const VALUE_BYTES_MAX: usize = 48 * 1024;
 pub const VALUE_DEPTH_MAX: usize = 64;
 /// Longest event kind, in bytes.
 pub const KIND_BYTES_MAX: usize = 32;
+/// Greatest source time, in Unix milliseconds. Above it whole numbers are no exact JSON numbers to many clients.
+pub const SOURCE_TIME_MAX: u64 = (1 << 53) - 1;
 
 /// Why a sample was refused. The feed is told, and it is counted by feed and [`Reject::code`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +144,8 @@ impl Normaliser {
             Some(topic) => topic,
             None => self.introduce(sample, class)?,
         };
-        Ok(Tick { topic, seq: 0, n: 0, ts: now, src_ts: sample.src_ts, from: None, value, merged: 0 })
+        let src_ts = usable_source_time(sample.src_ts);
+        Ok(Tick { topic, seq: 0, n: 0, ts: now, src_ts, from: None, value, merged: 0 })
     }
 
     /// Takes a topic off the feed's list. It may come back with another kind.
@@ -169,6 +172,11 @@ impl Normaliser {
         self.topics.insert(sample.topic.into(), topic.clone());
         Ok(topic)
     }
+}
+
+/// A source time, or 0, which means unknown, in place of one above [`SOURCE_TIME_MAX`], such as one in nanoseconds.
+pub fn usable_source_time(src_ts: u64) -> u64 {
+    if src_ts > SOURCE_TIME_MAX { 0 } else { src_ts }
 }
 
 /// Checks an event kind: `[a-z][a-z0-9_]{0,31}`, and none of the server's words.
@@ -207,6 +215,22 @@ mod tests {
         assert_eq!(&*tick.value, br#"{"p":189.30,"s":" a "}"#);
         assert_eq!((tick.ts, tick.seq, tick.merged), (7, 0, 0));
         assert_eq!(n.accept(&sample("", "quote", "1"), 7).unwrap().topic.name(), "stocks");
+    }
+
+    /// As `time.time_ns()` writes them, and as a float that is far too great is read.
+    #[test]
+    fn a_source_time_that_is_no_time_is_unknown() {
+        let mut n = Normaliser::new("f", 1);
+        for (said, src_ts) in [
+            (1_800_000_000_000, 1_800_000_000_000),
+            (SOURCE_TIME_MAX, SOURCE_TIME_MAX),
+            (SOURCE_TIME_MAX + 1, 0),
+            (1_800_000_000_000_000_000, 0),
+            (u64::MAX, 0),
+        ] {
+            let tick = n.accept(&Sample { src_ts: said, ..sample("a", "quote", "1") }, 7).unwrap();
+            assert_eq!((tick.src_ts, tick.ts), (src_ts, 7), "{said}");
+        }
     }
 
     #[test]
