@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use redb::{Error, ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
+use super::LeftOut;
+use tickerd_model::bars::LAPSED;
 use tickerd_model::bars::clock::Unknown;
-use tickerd_model::bars::saving::{Batch, Key, Named, Saved, Times, read_row};
+use tickerd_model::bars::saving::{Batch, Key, Named, Saved, Sizes, Times, read_row};
 use tickerd_model::normalise::check_kind;
 use tickerd_model::topic;
 
-/// By the topic's number: its name, kind and field, each after its length, and since when its ticks are in bars.
+/// By the topic's number: its name, kind, field and field of sizes, each after its length, and since when its ticks are in bars.
 const NAMES: TableDefinition<u32, &[u8]> = TableDefinition::new("bar_topics");
 /// By period in seconds, slot, and the topic's number.
 const BARS: TableDefinition<(u32, u64, u32), &[u8]> = TableDefinition::new("bars");
@@ -20,15 +22,20 @@ const LOST: &str = "lost/";
 /// See [`TIMES`].
 const UNKNOWN: TableDefinition<u64, u64> = TableDefinition::new("bar_unknown");
 
-/// Longest name of a field.
-const FIELD_BYTES_MAX: usize = 255;
+/// A topic's row begins with it. In an earlier version the length of the topic's name stood there, which is never 0: lengths had
+/// one byte, and there was no field of sizes.
+const LONG: u8 = 0;
+/// Marks of what is known of the field of sizes.
+const UNSAID: u8 = 0;
+const NOTHING: u8 = 1;
+const OF: u8 = 2;
 /// Unix milliseconds above this are of no clock.
-const TIME_MAX: u64 = 1 << 53;
+const TIME_MAX: u64 = LAPSED;
 
-/// Everything there is; rows that nobody could have written are an error that says so.
-pub fn load(read: &ReadTransaction) -> Result<Result<Saved, String>, Error> {
+/// Everything there is. Rows that nobody could have written are left out.
+pub fn load(read: &ReadTransaction, left_out: &mut LeftOut) -> Result<Saved, Error> {
     let names = match read.open_table(NAMES) {
-        Err(TableError::TableDoesNotExist(_)) => return Ok(Ok(Saved::default())),
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Saved::default()),
         names => names?,
     };
     let mut saved = Saved::default();
@@ -36,7 +43,8 @@ pub fn load(read: &ReadTransaction) -> Result<Result<Saved, String>, Error> {
     for found in names.iter()? {
         let (number, bytes) = found?;
         let Some(named) = read_name(number.value(), bytes.value()) else {
-            return Ok(Err(format!("what it says of the topic {} of bars is not usable", number.value())));
+            left_out.note(|| format!("what it says of the topic {} of bars", number.value()));
+            continue;
         };
         by_number.insert(named.number, saved.names.len());
         saved.names.push(named);
@@ -46,13 +54,16 @@ pub fn load(read: &ReadTransaction) -> Result<Result<Saved, String>, Error> {
         let (key, row) = found?;
         let (period_s, slot, topic) = key.value();
         // What a topic that went has left gets too old by itself.
-        if !by_number.contains_key(&topic) {
-            continue;
-        }
-        let is_time = u64::from(period_s).checked_mul(1_000).and_then(|ms| slot.checked_mul(ms));
-        match read_row(slot, row.value()).filter(|_| is_time.is_some_and(|ms| ms <= TIME_MAX)) {
+        let Some(named) = by_number.get(&topic).and_then(|at| saved.names.get_mut(*at)) else { continue };
+        let end = slot.checked_add(1).and_then(|next| next.checked_mul(u64::from(period_s) * 1_000));
+        let end = end.filter(|end| *end <= TIME_MAX);
+        match read_row(slot, row.value()).filter(|_| end.is_some()) {
             Some(bar) => saved.rows.push((Key { period_s, slot, topic }, bar)),
-            None => return Ok(Err(format!("its bar {slot} of {period_s} s is not usable"))),
+            None => {
+                left_out.note(|| format!("the bar {slot} of {period_s} s of {:?}", named.topic));
+                // Else it would be a time without ticks.
+                named.since = named.since.max(end.unwrap_or(0));
+            }
         }
     }
     let times = read.open_table(TIMES)?;
@@ -68,7 +79,7 @@ pub fn load(read: &ReadTransaction) -> Result<Result<Saved, String>, Error> {
         let (from, to) = found?;
         saved.times.unknown.push(Unknown { from: from.value().min(TIME_MAX), to: to.value().min(TIME_MAX) });
     }
-    Ok(Ok(saved))
+    Ok(saved)
 }
 
 /// Writes what changed.
@@ -93,7 +104,10 @@ pub fn put(write: &WriteTransaction, batch: &Batch) -> Result<(), Error> {
         names.remove(number)?;
     }
     for named in &batch.names {
-        names.insert(named.number, write_name(named).as_slice())?;
+        // A name that is too long for that is longer than any value, so that no bar is of it.
+        if let Some(row) = write_name(named) {
+            names.insert(named.number, row.as_slice())?;
+        }
     }
     for (Key { period_s, slot, topic }, row) in &batch.rows {
         bars.insert((*period_s, *slot, *topic), row.as_slice())?;
@@ -127,31 +141,62 @@ fn cuts_of(cuts: &[Key]) -> HashMap<u32, HashMap<u32, u64>> {
     all
 }
 
-fn write_name(named: &Named) -> Vec<u8> {
-    let field = named.field.get(..FIELD_BYTES_MAX).unwrap_or(&named.field);
-    let mut row = Vec::new();
-    for text in [&*named.topic, &*named.kind, field] {
-        row.push(text.len() as u8);
+/// `None`: it does not fit.
+fn write_name(named: &Named) -> Option<Vec<u8>> {
+    let (mark, sizes) = match &named.sizes {
+        Sizes::Unsaid => (UNSAID, ""),
+        Sizes::Nothing => (NOTHING, ""),
+        Sizes::Of(field) => (OF, &**field),
+    };
+    let mut row = vec![LONG, mark];
+    for text in [&*named.topic, &*named.kind, &*named.field, sizes] {
+        row.extend_from_slice(&u16::try_from(text.len()).ok()?.to_be_bytes());
         row.extend_from_slice(text.as_bytes());
     }
     row.extend_from_slice(&named.since.to_be_bytes());
-    row
+    Some(row)
 }
 
-/// Reads what [`write_name`] wrote; `None` if nobody could have.
-fn read_name(number: u32, row: &[u8]) -> Option<Named> {
-    let mut left = row;
+/// Reads what [`write_name`] wrote, or an earlier version did; `None` if nobody could have.
+fn read_name(number: u32, mut row: &[u8]) -> Option<Named> {
+    let long = row.strip_prefix(&[LONG]).map(|rest| rest.split_first());
+    let mark = match long {
+        Some(found) => {
+            let (mark, rest) = found?;
+            row = rest;
+            Some(*mark)
+        }
+        None => None,
+    };
     let mut text = || {
-        let (length, rest) = left.split_first()?;
-        let (text, rest) = rest.split_at_checked(usize::from(*length))?;
-        left = rest;
+        let length = match mark {
+            Some(_) => u16::from_be_bytes(*take(&mut row)?),
+            None => u16::from(u8::from_be_bytes(*take(&mut row)?)),
+        };
+        let (text, rest) = row.split_at_checked(usize::from(length))?;
+        row = rest;
         std::str::from_utf8(text).ok()
     };
     let (topic, kind, field) = (text()?, text()?, text()?);
+    let sizes = match mark {
+        None => Sizes::Unsaid,
+        Some(mark) => match (mark, text()?) {
+            (UNSAID, "") => Sizes::Unsaid,
+            (NOTHING, "") => Sizes::Nothing,
+            (OF, field) => Sizes::Of(field.into()),
+            _ => return None,
+        },
+    };
     topic::check(topic.as_bytes()).ok()?;
     check_kind(kind.as_bytes()).ok()?;
-    let since = u64::from_be_bytes(left.try_into().ok()?).min(TIME_MAX);
-    Some(Named { number, topic: topic.into(), kind: kind.into(), field: field.into(), since })
+    let since = u64::from_be_bytes(row.try_into().ok()?).min(TIME_MAX);
+    Some(Named { number, topic: topic.into(), kind: kind.into(), field: field.into(), sizes, since })
+}
+
+fn take<'a, const N: usize>(row: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (taken, rest) = row.split_first_chunk()?;
+    *row = rest;
+    Some(taken)
 }
 
 #[cfg(test)]
@@ -184,6 +229,7 @@ mod tests {
             topic: format!("f.t{number}").into(),
             kind: "quote".into(),
             field: "price".into(),
+            sizes: Sizes::Nothing,
             since: 3,
         };
         let times = Times { began: 1, until: 2, ..Times::default() };
@@ -194,7 +240,7 @@ mod tests {
         // The first topic was cut twice, and the last one not at all.
         let cuts = (0..topics - 1).map(|topic| key(7, topic)).chain([key(9, 0)]).collect();
         write(&database, &Batch { cuts, rows: vec![(key(8, 1), row(8))], times, ..Batch::default() });
-        let saved = load(&database.begin_read().unwrap()).unwrap().unwrap();
+        let saved = load(&database.begin_read().unwrap(), &mut LeftOut::default()).unwrap();
         let slots_of = |number| {
             let rows = saved.rows.iter().filter(move |(key, _)| key.topic == number);
             rows.map(|(key, _)| key.slot).collect::<Vec<_>>()
@@ -205,46 +251,76 @@ mod tests {
         assert_eq!(saved.rows.len(), 6 * (topics as usize - 1) + 1 + 20);
     }
 
+    fn named() -> Named {
+        Named {
+            number: 7,
+            topic: "f.a".into(),
+            kind: "quote".into(),
+            field: "price".into(),
+            sizes: Sizes::Of("size".into()),
+            since: 4,
+        }
+    }
+
     #[test]
     fn names_are_read_as_they_were_written() {
-        let named =
-            Named { number: 7, topic: "f.a".into(), kind: "quote".into(), field: "price".into(), since: 4 };
-        let row = write_name(&named);
-        assert_eq!(read_name(7, &row), Some(named.clone()));
+        let long = "ä".repeat(20_000);
+        for sizes in [Sizes::Unsaid, Sizes::Nothing, Sizes::Of("".into()), Sizes::Of(long.as_str().into())] {
+            for field in ["", "price", &"x".repeat(255), &format!("{}ä", "x".repeat(254)), &long] {
+                let named = Named { field: field.into(), sizes: sizes.clone(), ..named() };
+                assert_eq!(read_name(7, &write_name(&named).unwrap()), Some(named));
+            }
+        }
+        let row = write_name(&named()).unwrap();
         for bytes in 0..row.len() {
             assert_eq!(read_name(7, &row[..bytes]), None, "cut at {bytes}");
         }
-        assert_eq!(read_name(7, &write_name(&Named { topic: "f..a".into(), ..named.clone() })), None);
-        assert_eq!(read_name(7, &write_name(&Named { kind: "Q".into(), ..named })), None);
+        let read = |named: &Named| read_name(7, &write_name(named).unwrap());
+        assert_eq!(read(&Named { topic: "f..a".into(), ..named() }), None);
+        assert_eq!(read(&Named { kind: "Q".into(), ..named() }), None);
+        assert_eq!(write_name(&Named { field: "x".repeat(65_536).into(), ..named() }), None);
     }
 
-    /// Rows that nobody could have written are told, and no bar is made of them.
     #[test]
-    fn rows_that_are_none_are_damage() {
-        let named =
-            Named { number: 7, topic: "f.a".into(), kind: "quote".into(), field: "price".into(), since: 4 };
-        let zero = Decimal::read(b"\"0.10\"").unwrap();
-        let bar = Bar::of(29_000_000, &Mark { figure: zero, size: Volume::None, merged: 0 });
+    fn names_of_an_earlier_version_are_read() {
+        let row = b"\x03f.a\x05quote\x05price\0\0\0\0\0\0\0\x04";
+        assert_eq!(read_name(7, row), Some(Named { sizes: Sizes::Unsaid, ..named() }));
+        for bytes in 0..row.len() {
+            assert_eq!(read_name(7, &row[..bytes]), None, "cut at {bytes}");
+        }
+    }
+
+    /// Rows that nobody could have written are counted, and no bar is made of them. All others are there.
+    #[test]
+    fn rows_that_are_none_are_left_out() {
+        let figure = Decimal::read(b"\"0.10\"").unwrap();
+        let bar = Bar::of(29_000_000, &Mark { figure, size: Volume::None, merged: 0 });
         let good = write_row(&bar, false);
         let stored = |slot: u64, row: &[u8]| {
             let base = redb::Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
-            let write = base.begin_write().unwrap();
-            let key = Key { period_s: 60, slot, topic: 7 };
+            let key = |slot, topic| Key { period_s: 60, slot, topic };
             let times =
                 Times { began: 1, until: 2, unknown: vec![Unknown { from: 1, to: 2 }], lost: vec![(60, 1)] };
-            let rows = vec![(key, row.to_vec())];
-            put(&write, &Batch { names: vec![named.clone()], rows, times, ..Batch::default() }).unwrap();
-            write.commit().unwrap();
-            load(&base.begin_read().unwrap()).unwrap()
+            let rows =
+                vec![(key(slot, 7), row.to_vec()), (key(9, 7), good.clone()), (key(9, 8), good.clone())];
+            let names = vec![named(), Named { number: 8, kind: "Q".into(), ..named() }];
+            write(&base, &Batch { names, rows, times, ..Batch::default() });
+            let mut left_out = LeftOut::default();
+            (load(&base.begin_read().unwrap(), &mut left_out).unwrap(), left_out)
         };
-        let saved = stored(bar.slot, &good).unwrap();
-        assert_eq!(saved.rows.first().map(|(_, saved)| &saved.bar), Some(&bar));
-        assert_eq!((saved.names.as_slice(), saved.times.unknown.len()), (&[named.clone()][..], 1));
+        let (saved, left_out) = stored(bar.slot, &good);
+        assert_eq!(saved.rows.iter().map(|(key, _)| key.slot).collect::<Vec<_>>(), [9, bar.slot]);
+        assert_eq!(saved.rows.last().map(|(_, saved)| &saved.bar), Some(&bar));
+        assert_eq!((saved.names.as_slice(), saved.times.unknown.len()), (&[named()][..], 1));
         assert_eq!(saved.times.lost, [(60, 1)]);
+        assert_eq!((left_out.rows, &*left_out.first), (1, "what it says of the topic 8 of bars"));
         for row in [&b""[..], b"\x07", &good[..good.len() - 1], &[&good[..], b"x"].concat()] {
-            assert!(stored(bar.slot, row).unwrap_err().contains("is not usable"), "{row:?}");
+            let (saved, left_out) = stored(bar.slot, row);
+            assert_eq!((saved.rows.len(), left_out.rows), (1, 2), "{row:?}");
+            assert_eq!(saved.names[0].since, (bar.slot + 1) * 60_000, "it is no time without ticks");
         }
         // Of no clock.
-        assert!(stored(u64::MAX / 2, &good).is_err());
+        let (saved, left_out) = stored(u64::MAX / 2, &good);
+        assert_eq!((saved.rows.len(), left_out.rows, saved.names[0].since), (1, 2, 4));
     }
 }

@@ -12,6 +12,7 @@ use redb::{
 use super::row::{self, TopicRow};
 use super::{Saved, SavedTopic, bars};
 use tickerd_model::history::Batch;
+use tickerd_model::tick::Tick;
 
 /// Memory for the file's pages.
 const CACHE_BYTES: usize = 16 << 20;
@@ -75,7 +76,7 @@ impl File {
         Ok(File { database: database.map_err(why)? })
     }
 
-    /// Everything in it.
+    /// Everything in it. Rows that nobody could have written are left out.
     pub fn load(&self) -> Result<Saved, FileError> {
         let read = self.database.begin_read().map_err(why)?;
         let mut saved = Saved::default();
@@ -98,19 +99,28 @@ impl File {
         for found in topics.iter().map_err(why)? {
             let (name, bytes) = found.map_err(why)?;
             let name = name.value();
-            let bad = || FileError::Damaged(format!("what it says of {name:?} is not usable"));
-            let TopicRow { newest, floor } = row::read_topic(name, bytes.value()).ok_or_else(bad)?;
-            let mut past = Vec::new();
+            let row = row::read_topic(name, bytes.value()).filter(|row| row.newest.n <= saved.n);
+            let Some(TopicRow { newest, mut floor }) = row else {
+                saved.left_out.note(|| format!("what it says of {name:?}"));
+                continue;
+            };
+            let mut past: Vec<Tick> = Vec::new();
             for found in ticks.range((name, floor + 1)..=(name, newest.seq)).map_err(why)? {
                 let (key, bytes) = found.map_err(why)?;
-                past.push(row::read_tick(&newest.topic, key.value().1, bytes.value()).ok_or_else(bad)?);
-            }
-            if newest.n > saved.n || !past.is_sorted_by(|one, next| one.n < next.n) {
-                return Err(bad());
+                let (seq, last) = (key.value().1, past.last().map_or(0, |tick| tick.n));
+                match row::read_tick(&newest.topic, seq, bytes.value()).filter(|tick| tick.n > last) {
+                    Some(tick) => past.push(tick),
+                    // A past with a hole would be told as whole: what is before it goes as well.
+                    None => {
+                        saved.left_out.note(|| format!("tick {seq} of {name:?}"));
+                        past.clear();
+                        floor = seq;
+                    }
+                }
             }
             saved.topics.push(SavedTopic { newest, floor, past });
         }
-        saved.bars = bars::load(&read).map_err(why)?.map_err(FileError::Damaged)?;
+        saved.bars = bars::load(&read, &mut saved.left_out).map_err(why)?;
         Ok(saved)
     }
 

@@ -53,6 +53,35 @@ pub struct Saved {
     pub topics: Vec<SavedTopic>,
     /// Its bars.
     pub bars: tickerd_model::bars::saving::Saved,
+    /// What of it is not here.
+    pub left_out: LeftOut,
+}
+
+/// Rows that nobody could have written. What else is in the file is used.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    /// How many there are.
+    pub rows: u64,
+    /// What the first one is of.
+    pub first: String,
+}
+
+impl LeftOut {
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        if self.rows == 0 {
+            self.first = what();
+        }
+        self.rows += 1;
+    }
+
+    fn tell(&self, path: &Path) {
+        if self.rows > 0 {
+            tracing::warn!(
+                path = %path.display(), rows = self.rows, first = self.first,
+                "rows of the file of the past are not usable: they were left out, and all else in it is used"
+            );
+        }
+    }
 }
 
 /// Why the daemon must not start.
@@ -140,7 +169,7 @@ fn obtain(path: &Path) -> Result<(File, Saved), FileError> {
         Err(FileError::Damaged(why)) => why,
         other => return other,
     };
-    let aside = beside(path, "damaged");
+    let aside = free_beside(path, "damaged");
     std::fs::rename(path, &aside).map_err(|error| {
         FileError::Io(format!("it is damaged and cannot be moved aside: {}", refusal(&error)))
     })?;
@@ -156,6 +185,7 @@ fn read(path: &Path) -> Result<(File, Saved), FileError> {
     let read = || {
         let file = File::open(path)?;
         let saved = file.load()?;
+        saved.left_out.tell(path);
         Ok((file, saved))
     };
     caught(read).unwrap_or_else(|panic| Err(FileError::Damaged(format!("its reader panicked: {panic}"))))
@@ -164,17 +194,27 @@ fn read(path: &Path) -> Result<(File, Saved), FileError> {
 /// What is in a file that cannot be written.
 fn read_only(path: &Path) -> Result<Saved, FileError> {
     let read = || match Peek::open(path) {
-        Ok(peek) => File::on(peek)?.load(),
+        Ok(peek) => File::on(peek)?.load().inspect(|saved| saved.left_out.tell(path)),
         Err(error) => Err(FileError::Io(refusal(&error))),
     };
     caught(read).unwrap_or_else(|panic| Err(FileError::Damaged(panic)))
 }
 
-/// Where a file goes that is moved aside: one at most of each kind is kept.
-fn beside(path: &Path, kind: &str) -> PathBuf {
+/// Most files of each kind that are moved aside. After that the newest one is written over.
+const ASIDE_MAX: usize = 9;
+
+/// Where a file goes that is moved aside: `past.damaged`, and where that is taken `past.damaged.2` to `past.damaged.9`.
+fn free_beside(path: &Path, kind: &str) -> PathBuf {
+    let numbered = (2..=ASIDE_MAX).map(|number| beside(path, &format!("{kind}.{number}")));
+    let mut names = std::iter::once(beside(path, kind)).chain(numbered);
+    let is_free = |name: &PathBuf| name.symlink_metadata().is_err();
+    names.find(is_free).unwrap_or_else(|| beside(path, &format!("{kind}.{ASIDE_MAX}")))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
-    name.push(kind);
+    name.push(ending);
     name.into()
 }
 

@@ -2,15 +2,15 @@
 //!
 //! What is read is judged as strictly as what a feed says: nobody knows who wrote the file.
 
-use tickerd_model::normalise::{VALUE_BYTES_MAX, VALUE_DEPTH_MAX, check_kind};
+use tickerd_model::normalise::{VALUE_BYTES_MAX, VALUE_DEPTH_MAX, check_kind, usable_source_time};
 use tickerd_model::rooms::KIND;
 use tickerd_model::sample::Class;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::{self, Topic};
 use tickerd_model::wire::json;
 
-/// Longest name of a publisher.
-const FROM_BYTES_MAX: usize = 255;
+/// Stands in a tick's first number where the publisher's name has more than 255 bytes, so that its length has two bytes.
+const LONG_FROM: u64 = 1 << 63;
 /// Whole numbers above this are no JSON numbers to many clients; a real one is far below.
 const NUMBER_MAX: u64 = 1 << 53;
 
@@ -41,13 +41,16 @@ pub fn write_topic(newest: &Tick, floor: u64) -> Vec<u8> {
 /// A tick's row; its topic's name and its number are the key.
 pub fn write_tick(tick: &Tick) -> Vec<u8> {
     let mut row = Vec::with_capacity(24 + tick.value.len());
-    for number in [tick.n, tick.ts, tick.src_ts] {
+    // A publisher's name is far shorter than 64 KiB; one that is not is not kept.
+    let from = tick.from.as_deref().unwrap_or_default();
+    let (from, length) = u16::try_from(from.len()).map_or(("", 0), |length| (from, length));
+    let mark = if length > 255 { LONG_FROM } else { 0 };
+    for number in [tick.n | mark, tick.ts, usable_source_time(tick.src_ts)] {
         row.extend_from_slice(&number.to_le_bytes());
     }
-    let from = tick.from.as_deref().unwrap_or_default();
-    // A publisher's name is far shorter; one that is not is not kept.
-    let from = Some(from).filter(|from| from.len() <= FROM_BYTES_MAX).unwrap_or_default();
-    row.push(from.len() as u8);
+    let [low, high] = length.to_le_bytes();
+    row.push(low);
+    row.extend((mark > 0).then_some(high));
     row.extend_from_slice(from.as_bytes());
     row.extend_from_slice(&tick.value);
     row
@@ -73,9 +76,16 @@ pub fn read_topic(name: &str, mut row: &[u8]) -> Option<TopicRow> {
 
 /// Reads what [`write_tick`] wrote; `None` if nobody could have.
 pub fn read_tick(topic: &Topic, seq: u64, mut row: &[u8]) -> Option<Tick> {
-    let (n, ts, src_ts) = (number(&mut row)?, number(&mut row)?, number(&mut row)?);
-    let from_bytes = usize::from(*take(&mut row, 1)?.first()?);
-    let from = std::str::from_utf8(take(&mut row, from_bytes)?).ok()?;
+    let marked = any_number(&mut row)?;
+    let (n, is_long) = (usable(marked & !LONG_FROM)?, marked & LONG_FROM != 0);
+    let ts = number(&mut row)?;
+    // An earlier version wrote what the feed said.
+    let src_ts = usable_source_time(any_number(&mut row)?);
+    let from_bytes = match (take(&mut row, 1)?, is_long) {
+        ([low], true) => u16::from_le_bytes([*low, *take(&mut row, 1)?.first()?]),
+        (length, _) => u16::from(*length.first()?),
+    };
+    let from = std::str::from_utf8(take(&mut row, usize::from(from_bytes))?).ok()?;
     if !from.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-' | b'%')) {
         return None;
     }
@@ -87,7 +97,15 @@ pub fn read_tick(topic: &Topic, seq: u64, mut row: &[u8]) -> Option<Tick> {
 }
 
 fn number(row: &mut &[u8]) -> Option<u64> {
-    Some(u64::from_le_bytes(take(row, 8)?.try_into().ok()?)).filter(|number| *number <= NUMBER_MAX)
+    usable(any_number(row)?)
+}
+
+fn any_number(row: &mut &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(take(row, 8)?.try_into().ok()?))
+}
+
+fn usable(number: u64) -> Option<u64> {
+    (number <= NUMBER_MAX).then_some(number)
 }
 
 fn take<'a>(row: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
@@ -130,12 +148,34 @@ mod tests {
             "user:ann%40example%2Eorg",
             "user:%E5%BC%A0%7C",
             "conn:a-0-1f",
-            &format!("user:{}", "%E5%BC%A0".repeat(27)),
+            &format!("user:{}", "a".repeat(250)),
+            &format!("user:{}", "a".repeat(251)),
+            // The longest: 128 bytes.
+            &format!("user:{}", "%40".repeat(128)),
         ] {
             let said = Tick { from: Some(from.into()), ..tick(r#"{"text":"hi"}"#) };
             let read = read_tick(&said.topic, said.seq, &write_tick(&said)).unwrap();
             assert_eq!(read.from, said.from);
         }
+    }
+
+    /// As an earlier version wrote them: a feed had said nanoseconds.
+    #[test]
+    fn a_source_time_that_is_no_time_is_read_as_unknown() {
+        let said = Tick { src_ts: 1_800_000_000_000_000_000, ..tick("1") };
+        let mut row = write_tick(&said);
+        assert_eq!(row[16..24], [0; 8]);
+        row[16..24].copy_from_slice(&said.src_ts.to_le_bytes());
+        let read = read_tick(&said.topic, said.seq, &row).unwrap();
+        assert_eq!((read.src_ts, read.ts, read.from), (0, said.ts, said.from));
+    }
+
+    /// A row as an earlier version wrote it is the same today.
+    #[test]
+    fn rows_of_an_earlier_version_are_read() {
+        let row = b"\x09\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x08user:ann\"hi\"";
+        assert_eq!(write_tick(&tick("\"hi\"")), row);
+        assert_eq!(read_tick(&tick("1").topic, 5, row).unwrap().from.as_deref(), Some("user:ann"));
     }
 
     #[test]
@@ -146,8 +186,11 @@ mod tests {
         for value in ["", "{", "\"\u{1}\"", "1 2", &"1".repeat(50_000)] {
             assert!(read_topic("f.a", &write_topic(&tick(value), 4)).is_none(), "{value:.20}");
         }
-        for bytes in 0..good.len() {
-            assert!(read_topic("f.a", &good[..bytes]).is_none(), "cut at {bytes}");
+        let by_many = Tick { from: Some(format!("user:{}", "%40".repeat(128)).into()), ..tick("1") };
+        for good in [good, write_topic(&by_many, 4)] {
+            for bytes in 0..good.len() {
+                assert!(read_topic("f.a", &good[..bytes]).is_none(), "cut at {bytes}");
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use prometheus::Registry;
+use redb::ReadableTable;
 
 use super::writer::Keeping;
 use super::*;
@@ -129,6 +130,60 @@ fn a_damaged_file_is_moved_aside() {
         std::fs::remove_file(&path).unwrap();
     }
     assert!(moved >= 6, "{moved} were found to be damaged");
+}
+
+/// Rows of topics and ticks are overwritten in a good file. What is left out is counted, and all else is used.
+#[test]
+fn rows_that_nobody_could_have_written_are_left_out() {
+    const TOPICS: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("topics");
+    const TICKS: redb::TableDefinition<(&str, u64), &[u8]> = redb::TableDefinition::new("ticks");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("past");
+    let writer = Store::open(&path).unwrap().0.begin("e1");
+    for part in [batch("f.a", 0, 1..=5), batch("f.b", 0, 6..=8), batch("f.c", 0, 9..=9)] {
+        writer.write(part);
+        until(|| writer.is_idle());
+    }
+    writer.write_last(batch("f.d", 0, 10..=11));
+    writer.join();
+    let database = redb::Database::open(&path).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        let (mut topics, mut ticks) = (write.open_table(TOPICS).unwrap(), write.open_table(TICKS).unwrap());
+        ticks.insert(("f.a", 3), &b"no tick"[..]).unwrap();
+        topics.insert("f.c", &b"no topic"[..]).unwrap();
+        // In nanoseconds, as an earlier version wrote what a feed said.
+        for seq in [10, 11] {
+            let mut row = ticks.get(("f.d", seq)).unwrap().unwrap().value().to_vec();
+            row[16..24].copy_from_slice(&1_800_000_000_000_000_000u64.to_le_bytes());
+            ticks.insert(("f.d", seq), row.as_slice()).unwrap();
+        }
+    }
+    write.commit().unwrap();
+    drop(database);
+    let (_, saved) = Store::open(&path).unwrap();
+    assert_eq!((saved.epoch.as_deref(), saved.is_whole, saved.n), (Some("e1"), true, 11));
+    let expected = [("f.a", 3, vec![4, 5]), ("f.b", 0, vec![6, 7, 8]), ("f.d", 0, vec![10, 11])];
+    assert_eq!(told(&saved), expected, "a past has no hole");
+    assert_eq!((saved.left_out.rows, &*saved.left_out.first), (2, "tick 3 of \"f.a\""));
+    assert!(saved.topics[2].past.iter().all(|tick| tick.src_ts == 0));
+    assert!(!beside(&path, "damaged").exists());
+}
+
+#[test]
+fn a_damaged_file_does_not_write_over_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("past");
+    for number in 1..=ASIDE_MAX + 1 {
+        std::fs::write(&path, format!("damaged {number}\n").repeat(500)).unwrap();
+        Store::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+    }
+    let read = |name: PathBuf| std::fs::read_to_string(name).unwrap();
+    assert!(read(beside(&path, "damaged")).starts_with("damaged 1\n"));
+    assert!(read(beside(&path, "damaged.2")).starts_with("damaged 2\n"));
+    assert!(read(beside(&path, "damaged.9")).starts_with("damaged 10\n"), "the newest one is kept");
+    assert_eq!(folder.path().read_dir().unwrap().count(), ASIDE_MAX);
 }
 
 /// Goal: a place that cannot be written keeps nobody from starting, and is written once it can be.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::file::{File, FileError, refusal};
 use super::standing::Standing;
-use super::{beside, obtain};
+use super::{free_beside, obtain};
 use tickerd_model::history::Batch;
 use tickerd_process::panics::caught;
 
@@ -211,7 +211,7 @@ fn open_again(path: &Path, is_read: bool) -> Result<File, FileError> {
         return Ok(file);
     }
     drop(file);
-    let unread = beside(path, "unread");
+    let unread = free_beside(path, "unread");
     std::fs::rename(path, &unread).map_err(|error| FileError::Io(refusal(&error)))?;
     tracing::warn!(
         path = %path.display(), moved_to = %unread.display(),

@@ -5,13 +5,17 @@
 
 use std::sync::Arc;
 
-use super::bar::{Bar, Mark};
+use super::bar::{Bar, Mark, Volume};
 use super::plan::Plan;
+use super::saving::Sizes;
 use super::series::Series;
 
 /// The clock may step back so far, in milliseconds, and what comes then goes into the bar that is open. If it steps back
 /// further, it was wrong before: bars that lie ahead of it go.
 pub const STEP_BACK_MAX_MS: u64 = 60_000;
+
+/// In place of a time since which a topic's ticks are in bars: none of them are now. No clock is so late.
+pub const LAPSED: u64 = 1 << 53;
 
 /// What a topic takes besides its book, about: its places in tables, and what the allocator adds to what it has.
 const BOOK_BYTES: usize = 400;
@@ -39,6 +43,8 @@ pub struct Book {
     pub kind: Box<str>,
     /// The field that its bars are made of.
     pub field: Box<str>,
+    /// The field whose sizes are added up.
+    pub(super) sizes: Sizes,
     /// Its ticks before this time, in Unix milliseconds, may be in no bar.
     pub(super) since: u64,
     /// By period.
@@ -63,8 +69,19 @@ pub struct Taken {
 impl Book {
     pub fn new(name: &str, kind: &str, field: &str, plan: &Plan) -> Book {
         let tracks = plan.periods().iter().map(|_| Track::default()).collect();
-        let (name, kind, field) = (name.into(), kind.into(), field.into());
-        Book { name, kind, field, since: 0, tracks, floor: 0, next_end: u64::MAX, is_attached: false }
+        let (name, kind, field, sizes) = (name.into(), kind.into(), field.into(), Sizes::default());
+        Book { name, kind, field, sizes, since: 0, tracks, floor: 0, next_end: u64::MAX, is_attached: false }
+    }
+
+    /// Volumes are of these sizes from now on. What is open has none if it was of others: no sum is of two fields.
+    pub(super) fn size_by(&mut self, sizes: Sizes) {
+        if self.sizes != Sizes::Unsaid {
+            for track in &mut self.tracks {
+                track.is_open_unsaved |= track.open.is_some();
+                track.open.iter_mut().for_each(|bar| bar.volume = Volume::Unknown);
+            }
+        }
+        self.sizes = sizes;
     }
 
     /// Takes what a tick brings, which was accepted at `ts` in Unix milliseconds. Bars that close are told to `on_close` with

@@ -1,9 +1,10 @@
 //! A topic's bars with what is known of them: how much they are, who watches, what is saved.
 
 use super::bar::{Bar, Mark, Volume};
-use super::book::{Book, Taken};
+use super::book::{Book, LAPSED, Taken};
 use super::decimal::{Decimal, NoFigure};
 use super::plan::Plan;
+use super::saving::Sizes;
 use super::{Closed, Spec};
 use crate::source::SourceId;
 use crate::tick::Tick;
@@ -30,10 +31,20 @@ pub(super) struct Kept {
     /// A tick came since it was asked whether one did. That a bar closes is no news of it.
     pub has_moved: bool,
     pub is_unsaved: bool,
+    /// Whether what names it on disk is so.
     pub is_named: bool,
+    /// Since when its ticks are in no bar, and since when they were before; Unix milliseconds.
+    pub lapse: Option<(u64, u64)>,
 }
 
+/// A feed's first ticks may come here an instant before what it says of their fields. So long it has not lapsed, in milliseconds.
+const INSTANT_MS: u64 = 1_000;
+
 impl Spec {
+    pub(super) fn sizes(&self) -> Sizes {
+        self.size.as_ref().map_or(Sizes::Nothing, |size| Sizes::Of(size.name().into()))
+    }
+
     /// What a tick brings.
     pub(super) fn read(&self, tick: &Tick) -> Result<Mark, NoFigure> {
         let figure = Decimal::read(self.main.find(&tick.value).ok_or(NoFigure::Missing)?)?;
@@ -47,6 +58,27 @@ impl Spec {
 }
 
 impl Kept {
+    /// A tick of its topic goes into no bar, since no field is named for it.
+    pub fn lapse(&mut self, now: u64) {
+        if self.book.since != LAPSED {
+            self.lapse = Some((now, std::mem::replace(&mut self.book.since, LAPSED)));
+            self.is_named = false;
+        }
+    }
+
+    /// Its ticks are in bars again, with volumes of these sizes, as was said at this time.
+    pub fn resume(&mut self, sizes: Sizes, said: u64) {
+        if self.book.since == LAPSED {
+            let instant = self.lapse.take().filter(|(at, _)| said <= at.saturating_add(INSTANT_MS));
+            self.book.since = instant.map_or(said, |(_, since)| since);
+            self.is_named = false;
+        }
+        if self.book.sizes != sizes {
+            self.book.size_by(sizes);
+            self.is_named = false;
+        }
+    }
+
     pub fn take(
         &mut self,
         plan: &Plan,

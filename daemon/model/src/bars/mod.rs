@@ -22,46 +22,15 @@ use std::sync::Arc;
 
 use self::bar::Bar;
 use self::book::Book;
-pub use self::book::STEP_BACK_MAX_MS;
+pub use self::book::{LAPSED, STEP_BACK_MAX_MS};
 use self::clock::{Clock, Others};
 use self::decimal::NoFigure;
 use self::kept::{Kept, Total};
-use self::member::Member;
 use self::plan::Plan;
+pub use self::plan::{Spec, Specs};
 use crate::source::SourceId;
 use crate::tick::Tick;
 use crate::topic::{Topic, TopicMap};
-
-/// What the bars of one kind of a source are made of.
-#[derive(Debug, Clone)]
-pub struct Spec {
-    /// The figure.
-    pub main: Member,
-    /// What is added up as volume.
-    pub size: Option<Member>,
-}
-
-/// What the bars of a source are made of.
-#[derive(Debug, Clone)]
-pub enum Specs {
-    /// By kind. Topics of other kinds have none.
-    ByKind(HashMap<Box<str>, Arc<Spec>>),
-    /// The same for topics of every kind.
-    All(Arc<Spec>),
-}
-
-impl Specs {
-    fn of(&self, kind: &str) -> Option<&Arc<Spec>> {
-        match self {
-            Specs::ByKind(specs) => specs.get(kind),
-            Specs::All(spec) => Some(spec),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        matches!(self, Specs::ByKind(specs) if specs.is_empty())
-    }
-}
 
 crate::slab_key!(/** A topic's place among the bars. */ pub BookId);
 
@@ -222,7 +191,7 @@ impl Bars {
 
     /// Takes a tick that was accepted.
     pub fn take(&mut self, source: SourceId, tick: &Tick) {
-        if self.specs.is_empty() {
+        if self.specs.is_empty() && self.books.is_empty() {
             return;
         }
         if !self.attached.contains_key(&tick.topic) {
@@ -248,18 +217,35 @@ impl Bars {
         let spec = self.specs.get(&source).and_then(|specs| specs.of(topic.kind())).cloned();
         let is_wanted = spec.is_some();
         let book = spec.and_then(|spec| Some((self.open_book(source, topic, &spec)?, spec)));
+        if !is_wanted {
+            self.lapse(topic.name());
+        }
         let is_refused = is_wanted && book.is_none();
         self.attached.insert(topic.clone(), Attached { source, book, is_refused });
+    }
+
+    /// A topic's ticks are in no bar from now on, whatever it had before.
+    fn lapse(&mut self, topic: &str) {
+        let Some(id) = self.by_name.get(topic).copied() else { return };
+        self.settle_book(id);
+        let Bars { books, saving, clock, .. } = self;
+        let Some(kept) = books.get_mut(id) else { return };
+        kept.lapse(clock.wall());
+        saving.iter_mut().for_each(|ledger| ledger.note(id, kept));
     }
 
     /// The topic's book: the one it had before, if it was of the same kind and field.
     fn open_book(&mut self, source: SourceId, topic: &Topic, spec: &Spec) -> Option<BookId> {
         let field = spec.main.name();
+        let said = self.specified.get(&source).copied().unwrap_or(0);
         if let Some(id) = self.by_name.get(topic.name()).copied() {
+            // What is over by now had the sizes of before.
+            self.settle_book(id);
             let kept = self.books.get_mut(id)?;
             if *kept.book.kind == *topic.kind() && *kept.book.field == *field {
                 kept.book.is_attached = true;
                 kept.source = Some(source);
+                kept.resume(spec.sizes(), said);
                 return Some(id);
             }
             self.counts.replaced += self.drop_book(id) as u64;
@@ -267,7 +253,8 @@ impl Bars {
         }
         let mut book = Book::new(topic.name(), topic.kind(), field, &self.plan);
         book.is_attached = true;
-        book.since = self.specified.get(&source).copied().unwrap_or(0).max(self.lost_topics);
+        book.sizes = spec.sizes();
+        book.since = said.max(self.lost_topics);
         if !self.make_room_for(book.bytes()) {
             self.counts.refused += 1;
             return None;
@@ -292,6 +279,7 @@ impl Bars {
             has_moved: false,
             is_unsaved: false,
             is_named: number.is_some(),
+            lapse: None,
         };
         let id = self.books.insert(kept);
         self.opened.push(name.clone());

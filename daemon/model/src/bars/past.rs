@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Bars;
 use super::bar::Bar;
+use super::book::LAPSED;
 use super::clock::{Unknown, shifted};
 use super::series::{Block, needed};
 
@@ -43,9 +44,11 @@ impl Bars {
         // All by the clock here, and told by that of who accepted the ticks.
         let told = |ms| shifted(ms, self.others.ahead_of(kept.source));
         let floor = self.clock.wall().saturating_sub(keep_ms) / period_ms;
-        let lost = self.lost.get(period).copied().unwrap_or(0).max(kept.book.since);
         // It moves on by whole bars, so that an answer stays the same meanwhile.
-        let oldest = floor.saturating_mul(period_ms).max(lost.min(self.clock.wall()));
+        let wall = self.clock.wall();
+        let topic_since = if kept.book.since == LAPSED { wall - wall % period_ms } else { kept.book.since };
+        let lost = self.lost.get(period).copied().unwrap_or(0).max(topic_since);
+        let oldest = floor.saturating_mul(period_ms).max(lost.min(wall));
         let since = self.clock.began().max(oldest);
         let blocks = series.newest(limit, before);
         let unknown = self.clock.unknown().filter(|time| time.to > since);
@@ -55,14 +58,17 @@ impl Bars {
         Some(Past { period_ms, field, blocks, open, limit, floor, before, since, unknown })
     }
 
-    /// The closed bars of a topic after `slot`, in order; `None` if some of them may be gone, or no bar had that slot.
-    /// Neither if they may be more than `most`.
+    /// The closed bars of a topic after `slot`, in order; `None` if some of them may be gone or were never made, or no bar had
+    /// that slot. Neither if they may be more than `most`.
     pub fn closed_after(&mut self, topic: &str, period: usize, slot: u64, most: usize) -> Option<Vec<Bar>> {
         self.settle(topic);
-        let series = self.books.get(*self.by_name.get(topic)?)?.book.closed(period)?;
-        let is_known = series.first().is_some_and(|first| first <= slot)
-            && series.last().is_some_and(|last| slot <= last);
+        let kept = self.books.get(*self.by_name.get(topic)?)?;
+        let series = kept.book.closed(period)?;
         let after = slot.saturating_add(1);
+        let since = shifted(kept.book.since, self.others.ahead_of(kept.source));
+        let is_known = series.first().is_some_and(|first| first <= slot)
+            && series.last().is_some_and(|last| slot <= last)
+            && since <= after.saturating_mul(self.plan.ms(period));
         (is_known && series.count_from(after) <= most).then(|| series.from(after).collect())
     }
 

@@ -1,4 +1,40 @@
-//! Which periods are kept, and which of them are made of which.
+//! Which periods are kept, which of them are made of which, and what all of them are made of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::member::Member;
+
+/// What the bars of one kind of a source are made of.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The figure.
+    pub main: Member,
+    /// What is added up as volume.
+    pub size: Option<Member>,
+}
+
+/// What the bars of a source are made of.
+#[derive(Debug, Clone)]
+pub enum Specs {
+    /// By kind. Topics of other kinds have none.
+    ByKind(HashMap<Box<str>, Arc<Spec>>),
+    /// The same for topics of every kind.
+    All(Arc<Spec>),
+}
+
+impl Specs {
+    pub(super) fn of(&self, kind: &str) -> Option<&Arc<Spec>> {
+        match self {
+            Specs::ByKind(specs) => specs.get(kind),
+            Specs::All(spec) => Some(spec),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Specs::ByKind(specs) if specs.is_empty())
+    }
+}
 
 /// A period that is kept of each topic.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,17 @@ use super::bar::Bar;
 use super::clock::Unknown;
 use super::packed;
 
+/// The field that is added up as volume.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Sizes {
+    /// An earlier version did not save it.
+    #[default]
+    Unsaid,
+    /// There is no volume.
+    Nothing,
+    Of(Box<str>),
+}
+
 /// A topic, as rows name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
@@ -14,7 +25,8 @@ pub struct Named {
     pub topic: Arc<str>,
     pub kind: Box<str>,
     pub field: Box<str>,
-    /// Its ticks before this time may be in no bar.
+    pub sizes: Sizes,
+    /// Its ticks before this time may be in no bar. [`LAPSED`](super::LAPSED): none are now.
     pub since: u64,
 }
 

@@ -118,12 +118,12 @@ impl Bars {
             self.clock = Clock::resume(began, until, unknown);
         }
         let mut by_number = HashMap::new();
-        for Named { number, topic, kind, field, since } in saved.names {
+        for Named { number, topic, kind, field, sizes, since } in saved.names {
             if self.by_name.contains_key(&topic) {
                 continue;
             }
             let mut book = Book::new(&topic, &kind, &field, &self.plan);
-            book.since = since;
+            (book.since, book.sizes) = (since, sizes);
             by_number.insert(number, self.insert(book, Some(number)));
         }
         let periods: HashMap<u32, usize> =
@@ -148,9 +148,9 @@ impl Kept {
     fn save(&mut self, plan: &Plan, all: bool, batch: &mut Batch) {
         let Kept { book, number, is_named, .. } = self;
         if all || !std::mem::replace(is_named, true) {
-            let Book { name, kind, field, since, .. } = &*book;
-            let (topic, kind, field) = (name.clone(), kind.clone(), field.clone());
-            batch.names.push(Named { number: *number, topic, kind, field, since: *since });
+            let Book { name, kind, field, sizes, since, .. } = &*book;
+            let (topic, kind, field, sizes) = (name.clone(), kind.clone(), field.clone(), sizes.clone());
+            batch.names.push(Named { number: *number, topic, kind, field, sizes, since: *since });
         }
         *is_named = true;
         for (nth, track) in book.tracks.iter_mut().enumerate() {

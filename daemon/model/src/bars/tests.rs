@@ -7,10 +7,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bars::bar::Mark;
+use crate::bars::member::Member;
 use crate::bars::plan::Period;
 use crate::bars::saving::{Saved, SavedBar, read_row};
 use crate::sample::Class;
 
+mod lapses;
 mod limits;
 
 pub(super) const F: SourceId = SourceId(1);
