@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use tickerd_sdk::{Error, Health};
 
+/// Subscribers are told of a wait for the feed's own limiter from this length on.
+const HELD_TOLD: Duration = Duration::from_secs(30);
+
 /// What went wrong with a provider. The texts are for the operator and hold no key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -62,11 +65,18 @@ impl Fault {
         }
     }
 
-    /// How the feed's values are while this lasts.
+    /// Whether this is a wait for the feed's own limiter that subscribers are told of. A short wait is normal. A long
+    /// one may have a reason that only another feed knows, for example that it was told to wait.
+    pub fn is_long_wait(&self) -> bool {
+        matches!(self, Fault::Held { wait } if *wait >= HELD_TOLD)
+    }
+
+    /// How the feed's values are while this lasts. A wait for the feed's own limiter is told only if it
+    /// [is long](Fault::is_long_wait).
     pub fn health(&self) -> Health {
         match self {
-            Fault::Held { .. } | Fault::Stopping => Health::Up,
-            Fault::Limited { .. } | Fault::Unknown { .. } => Health::Degraded,
+            Fault::Stopping => Health::Up,
+            Fault::Held { .. } | Fault::Limited { .. } | Fault::Unknown { .. } => Health::Degraded,
             Fault::Refused { .. } | Fault::Unavailable { .. } | Fault::Nonsense { .. } => Health::Down,
         }
     }

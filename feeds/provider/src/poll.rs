@@ -14,9 +14,6 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// value.
 const RETRY_MAX: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(5 * 60));
 
-/// Subscribers are told of a wait for the feed's own limiter from this length on.
-const HELD_TOLD: Duration = Duration::from_secs(30);
-
 /// A feed that asks its provider.
 pub trait Ask {
     /// Asks once and emits what came. Returns how long the answer holds, if the provider says so: [`run`] asks again
@@ -77,12 +74,9 @@ impl Told {
             None => None,
             // The end of the run tells a refusal as a matter of configuration, whose details only the operator sees.
             Some(Fault::Stopping | Fault::Refused { .. }) => return None,
-            // A short wait for the feed's own limiter is normal. A long one may have a reason that only another feed
-            // knows, for example that it was told to wait. It is told unless something worse was told before.
-            Some(fault @ Fault::Held { wait }) => match (&self.0, *wait >= HELD_TOLD) {
-                (None, true) => Some((Health::Degraded, fault.to_string())),
-                _ => return None,
-            },
+            // A wait is told unless something worse was told before.
+            Some(Fault::Held { .. }) if self.0.is_some() => return None,
+            Some(fault @ Fault::Held { .. }) if !fault.is_long_wait() => return None,
             // The time to wait is left out, since it differs each time.
             Some(Fault::Limited { message, .. }) => Some((Health::Degraded, message.clone())),
             Some(fault) => Some((fault.health(), fault.to_string())),

@@ -3,7 +3,8 @@
 //! What it promises, whatever the provider does:
 //! - Four times a second it asks whether to stop, and says that it is alive.
 //! - Health is up once values flow (degraded if [`Stream::trouble`] names some that do not), stale when a connection
-//!   that had values is lost, down when there is none to be had; always with the reason.
+//!   that had values is lost, down when there is none to be had; always with the reason. A first connection that the
+//!   limits hold back for long is degraded.
 //! - A connection on which nothing comes for [`Stream::silence`], or no value within [`Stream::patience`], is given up.
 //! - Connections are tried again with [`Retry`]'s waits, and at once if the provider announced the end. A refusal is
 //!   never tried again: it ends `run` as a configuration error. After a minute of values the next failure counts as a
@@ -226,9 +227,13 @@ impl<S: Stream> Listener<'_, S> {
             return Err(fault.clone());
         };
         if matches!(fault, Fault::Held { .. }) {
-            // Nothing is wrong; time has to pass. What was told stays, unless it was that all is well.
-            if self.lost.is_some() && self.told.as_ref().is_some_and(|(health, _)| *health == Health::Up) {
-                self.tell(Health::Stale, fault.to_string());
+            // Nothing is wrong; time has to pass. What was told stays, unless it was nothing, or that all is well.
+            match self.told.as_ref().map(|(health, _)| *health) {
+                Some(Health::Up) if self.lost.is_some() => self.tell(Health::Stale, fault.to_string()),
+                None | Some(Health::Up) if fault.is_long_wait() => {
+                    self.tell(fault.health(), fault.to_string());
+                }
+                _ => {}
             }
         } else {
             let health = match fault.health() {

@@ -21,7 +21,7 @@ const FAILURES_MAX: usize = 3;
 const CLOSED_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How often the market's hours are asked for.
 const HOURS_EVERY_MS: u64 = 60_000;
-/// How long to wait after a failed request for the hours, in milliseconds.
+/// How long to wait after a failed request for the hours, in milliseconds. No wait for them is longer.
 const HOURS_RETRY_MS: u64 = 10 * 60_000;
 
 /// What an answer says of each symbol that was asked for, in the order of the question: a quote, or what is wrong with it.
@@ -166,7 +166,9 @@ impl<'a, S: Source> Rounds<'a, S> {
             Reply::Unchanged { .. } => {
                 for place in places {
                     self.desk.market().unchanged(*place, host)?;
-                    self.note_age(*place, host);
+                    if !self.note_age(*place, host) {
+                        self.troubles.remove(place);
+                    }
                 }
                 return Ok(());
             }
@@ -175,7 +177,12 @@ impl<'a, S: Source> Rounds<'a, S> {
             }
         };
         let now_ms = host.now_ms();
-        let said = self.with(places, |source, listings| source.read(&body, listings, now_ms))?;
+        let said = self.with(places, |source, listings| source.read(&body, listings, now_ms));
+        // Only of an answer that was good as a whole is it good news that it is unchanged.
+        if said.as_ref().map_or(true, |said| said.iter().any(Result::is_err)) {
+            body.forget();
+        }
+        let said = said?;
         for (place, said) in places.iter().zip(said) {
             match said {
                 Ok(quoted) => {
@@ -221,6 +228,10 @@ impl<'a, S: Source> Rounds<'a, S> {
             Fault::Stopping => return Err(fault),
             Fault::Held { wait } => {
                 self.turns.push_front(places);
+                if fault.is_long_wait() && self.trouble.is_none() {
+                    self.desk.log(host, Level::Warn, &fault.to_string());
+                    self.trouble = Some(fault);
+                }
                 return Ok(wait);
             }
             Fault::Limited { .. } => self.turns.push_front(places),
@@ -331,10 +342,13 @@ impl<'a, S: Source> Rounds<'a, S> {
     /// Asks for the market's hours if it is time. A failure to get them does not stop the feed.
     fn ask_hours(&mut self, host: &Host) -> Result<(), Fault> {
         let (Some(at_ms), now_ms) = (self.hours_at_ms, host.now_ms()) else { return Ok(()) };
-        let Some(request) = self.source.hours().filter(|_| now_ms >= at_ms) else { return Ok(()) };
+        let Some(request) = self.source.hours().filter(|_| is_due(at_ms, now_ms)) else { return Ok(()) };
         let said = match self.client.get(&request, host) {
             Ok(Reply::Body(body)) => self.source.session(&body),
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                self.hours_at_ms = Some(now_ms + HOURS_EVERY_MS);
+                return Ok(());
+            }
             Err(fault) => Err(fault),
         };
         match said {
@@ -345,7 +359,8 @@ impl<'a, S: Source> Rounds<'a, S> {
             // The key itself is refused, and a request for a quote would be too.
             Err(fault @ (Fault::Stopping | Fault::Refused { status: 401 | 451, .. })) => Err(fault),
             Err(Fault::Held { wait }) => {
-                self.hours_at_ms = Some(now_ms + u64::try_from(wait.as_millis()).unwrap_or(HOURS_EVERY_MS));
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                self.hours_at_ms = Some(now_ms + wait_ms.min(HOURS_RETRY_MS));
                 Ok(())
             }
             Err(fault) => {
@@ -357,3 +372,11 @@ impl<'a, S: Source> Rounds<'a, S> {
         }
     }
 }
+
+/// Whether the hours are to be asked for. A time further ahead than any wait is of a clock that was set back since.
+fn is_due(at_ms: u64, now_ms: u64) -> bool {
+    at_ms.saturating_sub(now_ms) > HOURS_RETRY_MS || now_ms >= at_ms
+}
+
+#[cfg(test)]
+mod tests;

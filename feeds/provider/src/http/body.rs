@@ -141,6 +141,11 @@ impl Body {
         self.fresh_for
     }
 
+    /// Has the next request answered in full, not by [`Reply::Unchanged`]: for a body of which a part was of no use.
+    pub fn forget(&self) {
+        self.keeper.forget();
+    }
+
     /// A fault for a body whose shape is right but whose content makes no sense: `…answered GET /x {instead}`.
     pub fn nonsense(&self, instead: &str) -> Fault {
         self.keeper.forget();

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use tickerd_feed_provider::limiter::{Limiter, boot_time};
 use tickerd_feed_provider::socket::Settings;
-use tickerd_feed_provider::{Limit, stream};
+use tickerd_feed_provider::{Limit, Share, stream};
 use tickerd_sdk::testing::{START_MS, TestHost};
 use tickerd_sdk::{Error, Health};
 use tickerd_test_providers::Sockets;
@@ -253,4 +254,29 @@ fn connections_are_as_rare_as_the_provider_asks() {
     assert!(health == Health::Stale && reason.contains("so as not to ask too much"), "{reason}");
     test.stop();
     assert_eq!(feed.join().unwrap(), Ok(()));
+}
+
+/// Goal: a feed whose provider told another feed to wait says so from its start. Method: both share a folder.
+#[test]
+fn a_first_connection_that_is_held_back_for_long_is_told() {
+    let server = Sockets::start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new("echo", server.url());
+    settings.limits = vec![Limit::per_minute(600)];
+    settings.share = Share::Folder(folder.path().join("limits"));
+    let name = server.url().trim_start_matches("ws://").to_owned();
+    let other = Limiter::open(&settings.share, &name, &[], settings.limits.clone());
+    for (wait_s, is_told) in [(20, false), (600, true)] {
+        other.block(Duration::from_secs(wait_s), boot_time());
+        let (test, settings) = (TestHost::new(), settings.clone());
+        let host = test.host();
+        let feed = std::thread::spawn(move || stream::run(&host, &settings, &mut Echo::default()));
+        while test.host().now_ms() == START_MS {
+            std::thread::yield_now();
+        }
+        test.stop();
+        assert_eq!(feed.join().unwrap(), Ok(()));
+        let told = test.health().map(|(health, reason)| (health, reason.contains("so as not to ask")));
+        assert_eq!(told, is_told.then_some((Health::Degraded, true)), "{wait_s} s");
+    }
 }

@@ -275,3 +275,51 @@ fn an_answer_dated_ahead_and_one_from_before_hold_up_nothing() {
     assert_eq!(prices, [r#""1.1""#, r#""2.2""#, r#""4.4""#, r#""5.5""#]);
     assert!(logged(&test, "1 values dated ahead of this machine's clock"), "{:?}", test.logs());
 }
+
+/// Goal: a wait in which nothing is asked is told. Method: the market's hours alone are refused, which holds back the
+/// quotes as well.
+#[test]
+fn a_long_wait_before_the_first_quote_is_told() {
+    let server = start(|request, _| {
+        (request.path == "/stock/market-status").then(|| limited().header("retry-after", "600"))
+    });
+    finnhub(&server, &["AAPL"]).play(|test| {
+        let reason = until_health(test, Health::Degraded);
+        assert!(reason.ends_with("so as not to ask too much"), "{reason}");
+        assert_eq!(asked(&server, "AAPL"), 0);
+    });
+}
+
+/// The answer that this request asks about still holds, if it asks so.
+fn unchanged(request: &Request) -> Option<Reply> {
+    request.header("if-none-match").map(|_| Reply::status(304))
+}
+
+#[test]
+fn an_unchanged_quote_ends_the_trouble_before_it() {
+    let server = start(|request, before| {
+        is_quote_of(request, "AAPL").then(|| match before {
+            0 => quote("AAPL").header("etag", "\"one\""),
+            1 => Reply::status(500),
+            _ => unchanged(request).unwrap_or_else(|| Reply::status(404)),
+        })
+    });
+    finnhub(&server, &["AAPL"]).play(|test| {
+        let reason = until_health(test, Health::Down);
+        assert!(reason.contains("500"), "{reason}");
+        until_health(test, Health::Up);
+    });
+}
+
+#[test]
+fn an_unchanged_answer_without_a_price_is_no_good_news() {
+    let server = start(|request, before| {
+        is_quote_of(request, "AAPL").then(|| match before {
+            0 => Reply::json_text(r#"{"c":0,"t":1767215600}"#).header("etag", "\"one\""),
+            _ => unchanged(request).unwrap_or_else(|| quote("AAPL")),
+        })
+    });
+    finnhub(&server, &["AAPL"]).play(|test| {
+        assert_eq!(newest(test, "AAPL").value["price"], "231.50", "it was asked for in full");
+    });
+}
