@@ -10,6 +10,8 @@
 const NEVER: &str = "CHIMNPQRTUVWZ47";
 /// An average price on tapes A and B. On tape C it is a bunched trade, which does set the price.
 const AVERAGE: &str = "B";
+/// Extended hours, in and out of sequence.
+const EXTENDED: [&str; 2] = ["T", "U"];
 /// A bunched trade that was sold before, on tape C.
 const BUNCHED_SOLD: &str = "G";
 
@@ -21,6 +23,11 @@ pub(super) fn sets_last_price(conditions: &[String], tape: Option<&str>) -> bool
         BUNCHED_SOLD => !is_nasdaq,
         mark => mark.len() != 1 || !NEVER.contains(mark),
     })
+}
+
+/// Whether a trade with these marks was made outside the regular hours.
+pub(super) fn is_extended(conditions: &[String]) -> bool {
+    conditions.iter().any(|mark| EXTENDED.contains(&mark.trim()))
 }
 
 #[cfg(test)]

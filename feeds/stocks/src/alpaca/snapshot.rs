@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tickerd_feed_provider::time::rfc3339_ms;
 use tickerd_feed_provider::{Digits, Fault, Quote, is_ahead};
 
-use super::conditions::sets_last_price;
+use super::conditions::{is_extended, sets_last_price};
 use super::{SOURCE, Tape, trade_id};
 use crate::listing::Listing;
 use crate::quoted::{Quoted, read};
@@ -122,6 +122,8 @@ impl Snapshots {
         let range = day.as_ref().map(|day| Day::new(day.l.as_ref(), day.h.as_ref())).unwrap_or_default();
         // A trade that does not set the last price, was cancelled or lies outside the day is not used. The bars leave
         // such trades out.
+        let marks = snapshot.trade.as_ref().and_then(|trade| trade.c.as_deref()).unwrap_or_default();
+        let is_extended = is_extended(marks);
         let traded = snapshot.trade.filter(|trade| {
             let marks = trade.c.as_deref().unwrap_or_default();
             sets_last_price(marks, trade.z.as_deref())
@@ -130,10 +132,14 @@ impl Snapshots {
         });
         let trade_id = traded.as_ref().and_then(Last::id);
         let bar = day.as_ref().or(day_before.as_ref()).and_then(|day| day.c.clone());
+        // A bar's last minute is known only to its start.
+        let minute_ms = snapshot.minute.as_ref().and_then(Bar::ms).map(|ms| ms + MINUTE_MS);
+        let order_ms = trade_ms.or(minute_ms);
         let (price, time_ms) = match traded {
             Some(trade) => (trade.p, trade_ms),
-            // The time is that of the bar's last minute, which is known only to its start.
-            None => (bar.clone(), snapshot.minute.as_ref().and_then(Bar::ms).map(|ms| ms + MINUTE_MS)),
+            // The close of a day that is over is of another minute. The day of a trade in extended hours is over, or
+            // has not begun.
+            None => (bar.clone(), minute_ms.filter(|_| day.is_some() && !is_extended)),
         };
         let price = range.last(unit, price, source_symbol)?;
         let mut quote = Quote::new(&listing.symbol, source_symbol, SOURCE, price);
@@ -152,7 +158,7 @@ impl Snapshots {
         quote.source_currency.clone_from(&unit.source_currency);
         quote.delay_s = Some(tape.delay_s());
         let otherwise = bar.filter(|bar| range.holds(bar)).and_then(|bar| unit.price(Some(bar)));
-        Ok(Quoted { quote, time_ms, order_ms: trade_ms.or(time_ms), trade_id, otherwise })
+        Ok(Quoted { quote, time_ms, order_ms, trade_id, otherwise })
     }
 }
 
@@ -211,7 +217,6 @@ mod tests {
         };
         for trade in [
             r#""p":70.5,"c":["@","I"],"z":"C""#,
-            r#""p":70.5,"c":["@","T"],"z":"C""#,
             r#""p":70.5,"c":[" ","B"],"z":"A""#,
             r#""p":173.28,"c":["@"],"z":"C""#,
             r#""p":0,"c":["@"],"z":"C""#,
@@ -224,6 +229,27 @@ mod tests {
         assert_eq!((said.quote.price.as_str(), said.time_ms), ("70.5", Some(1_767_193_230_000)));
         assert_eq!(said.trade_id.as_deref(), Some("D-7"));
         assert_eq!(said.otherwise.unwrap().as_str(), "70.1");
+    }
+
+    /// The close of Friday, asked for on Monday, or that of a day, asked for in its evening.
+    #[test]
+    fn an_old_close_is_not_told_with_the_time_of_this_minute() {
+        for (mark, day, volume) in [
+            ("T", "2025-12-26T05:00:00Z", None),
+            ("I", "2025-12-26T05:00:00Z", None),
+            ("T", "2025-12-29T05:00:00Z", Some("5")),
+            ("U", "2025-12-29T05:00:00Z", Some("5")),
+        ] {
+            let body = format!(
+                r#"{{"X":{{"latestTrade":{{"t":"2025-12-29T13:02:30Z","x":"D","i":7,"p":70.5,"c":["@","{mark}"],"z":"C"}},
+                "minuteBar":{{"t":"2025-12-29T13:02:00Z","c":70.5}},
+                "dailyBar":{{"t":"{day}","o":70,"h":71,"l":69,"c":70.1,"v":5}}}}}}"#
+            );
+            let said = quote(&body, "X").unwrap();
+            assert_eq!((said.quote.price.as_str(), said.time_ms), ("70.1", None), "{mark} {day}");
+            assert_eq!(said.order_ms, Some(1_767_013_350_000), "{mark} {day}");
+            assert_eq!(said.quote.volume.as_ref().map(Digits::as_str), volume, "{mark} {day}");
+        }
     }
 
     #[test]
