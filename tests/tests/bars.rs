@@ -347,3 +347,39 @@ async fn an_error_names_no_feed_that_one_may_not_have() {
         assert!(!answer.body.contains("hidden"), "{path}: {}", answer.body);
     }
 }
+
+/// Goal: a time in which bars were switched off does not look like one without ticks. Method: the configuration is read again twice.
+#[tokio::test]
+async fn bars_that_were_off_for_a_while_say_so() {
+    let script = Script::new("s");
+    let with = |feed: Feed| daemon().feed(feed).config(SHORT);
+    let daemon = with(priced(&script)).run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.a"]})).await;
+    said(&script, &mut client, "a", json!({"price": 1})).await;
+    let path = "/v1/topics/s.a/bars?period=1s";
+    let before = bars(&daemon, path).await;
+    let mut read_again = 0;
+    let mut reload = async |feed: Feed| {
+        std::fs::write(daemon.folder().join("tickerd.toml"), with(feed).toml()).unwrap();
+        daemon.signal(Signal::SIGHUP);
+        read_again += 1;
+        daemon
+            .metric_until("tickerd_config_reloads_total{outcome=\"done\"}", |n| n >= f64::from(read_again))
+            .await;
+    };
+    reload(script.feed().set("bars = false")).await;
+    let mut lost = Vec::new();
+    // A feed's first ticks may come an instant before its fields are known, which is no such time.
+    while lost.first().is_none_or(|first| lost.last() < Some(&(first + 1_200))) {
+        let tick = said(&script, &mut client, "a", json!({"price": 100 + lost.len()})).await;
+        lost.push(tick.data["ts"].as_u64().unwrap());
+    }
+    reload(priced(&script)).await;
+    let again = said(&script, &mut client, "a", json!({"price": 4})).await.data["ts"].as_u64().unwrap();
+    let after = bars(&daemon, path).await;
+    let since = after["since"].as_u64().unwrap();
+    assert!(lost.last() <= Some(&since) && since <= again, "{lost:?} {since} {again}");
+    let (old, new) = (before["bars"].as_array().unwrap(), after["bars"].as_array().unwrap());
+    assert_eq!((&new[0], &new[new.len() - 1]["close"]), (&old[0], &json!(4)), "{after}");
+}

@@ -141,6 +141,27 @@ async fn after_a_kill_the_past_is_whole_up_to_its_last_batch_and_the_epoch_is_an
     }
 }
 
+/// As `time.time_ns()` gives it, and as a float that is far too great.
+#[tokio::test]
+async fn a_source_time_that_is_no_time_costs_nothing_of_the_past() {
+    let folder = TempDir::new().unwrap();
+    let script = Script::new("s");
+    let mut first = keeping(&script, folder.path()).run().await;
+    let (mut client, epoch) = arrive(&first).await;
+    client.subscribe(json!({"topics": ["s.a"], "mode": "all"})).await;
+    for ts in ["1800000000000000000", "1e300", "1800000000000"] {
+        script.line(&format!(r#"{{"topic":"a","event":"tick","data":{{"n":1}},"ts":{ts}}}"#)).await;
+        let tick = client.tick().await;
+        assert_eq!(tick.data.get("src_ts").is_some(), ts == "1800000000000", "{}", tick.text);
+    }
+    first.signal(Signal::SIGTERM);
+    assert!(first.exit().await.success());
+    let second = keeping(&script, folder.path()).run().await;
+    let (mut client, epoch_now) = arrive(&second).await;
+    assert_eq!((epoch_now, history(&mut client, "s.a").await), (epoch, vec![1, 2, 3]));
+    assert!(!folder.path().join("past.damaged").exists());
+}
+
 #[tokio::test]
 async fn a_damaged_file_is_moved_aside_and_the_daemon_starts() {
     let folder = TempDir::new().unwrap();

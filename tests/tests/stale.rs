@@ -300,3 +300,19 @@ async fn values_that_are_old_by_their_sources_time_are_stale_though_they_come() 
     assert_eq!(client.notice("fresh").await.topics(), ["s.a"]);
     assert_eq!(client.tick().await.topic(), "s.a");
 }
+
+/// Goal: a shorter age holds as soon as it is read. Method: with the one before nothing would be told for an hour.
+#[tokio::test]
+async fn a_shorter_age_holds_as_soon_as_it_is_read() {
+    let script = Script::new("s");
+    let with = |age: &str| daemon().chatty().feed(script.feed().set(&format!("max_age = \"{age}\"")));
+    let daemon = with("1h").run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.a"]})).await;
+    script.tick("a", json!(1)).await;
+    client.tick().await;
+    std::fs::write(daemon.folder().join("tickerd.toml"), with("300ms").toml()).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    let stale = client.notice("stale").await;
+    assert_eq!((stale.topics(), &stale.data["max_age_ms"]), (vec!["s.a"], &json!(300)));
+}
