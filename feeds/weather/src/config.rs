@@ -16,6 +16,8 @@ const DEFAULT_PLACES: [(&str, f64, f64); 3] =
     [("oslo", 59.91, 10.75), ("lisbon", 38.72, -9.14), ("nairobi", -1.29, 36.82)];
 /// Seconds in a day.
 const DAY_S: f64 = 86_400.0;
+/// A hundredth of a day's calls is for tries after failures.
+const ROOM: f64 = 1.01;
 /// The range of `oldest`. No source reports faster than the first value, and after the second the weather has
 /// changed.
 const OLDEST: (Period, Period) = (Period::secs(15 * 60), Period::secs(48 * 3600));
@@ -74,9 +76,39 @@ impl Config {
         self.stations.iter().map(|station| station.to_ascii_uppercase()).collect()
     }
 
-    /// How often to ask.
+    /// How often to ask: as configured, or as seldom as the limit of a day demands.
     pub(crate) fn every(&self) -> Duration {
+        self.wanted().max(self.bearable().unwrap_or_default())
+    }
+
+    fn wanted(&self) -> Duration {
         self.every.map_or(self.provider.terms().every, Period::duration)
+    }
+
+    /// The shortest time between two rounds that the limit of a day bears for ever. All calls of a round may come at
+    /// once, which leaves as many fewer for the rest of any 24 hours.
+    fn bearable(&self) -> Option<Duration> {
+        let a_day = self.calls_a_day()?;
+        let places = self.places().len() as f64;
+        Some(Duration::from_secs((places * DAY_S * ROOM / (a_day + 1.0 - places)).ceil() as u64))
+    }
+
+    /// The calls that are counted. At another address (an own instance of the provider's software) none are.
+    fn calls_a_day(&self) -> Option<f64> {
+        self.provider.terms().calls_a_day.filter(|_| self.base_url.is_none())
+    }
+
+    /// What the operator should know if it is asked less often than configured.
+    pub(crate) fn stretched(&self) -> Option<String> {
+        let (wanted, every) = (Period::from(self.wanted()), self.every());
+        let a_day = self.calls_a_day().filter(|_| every > wanted.duration())?;
+        Some(format!(
+            "every = \"{wanted}\" is stretched to {} s: {} counts each place as a call and allows {a_day} in any 24 hours, and all \
+             {} come at once; name fewer places for less",
+            every.as_secs(),
+            self.provider,
+            self.places().len()
+        ))
     }
 
     /// The greatest age at which an observation is current.
@@ -108,7 +140,7 @@ impl Config {
             (Provider::OpenWeatherMap, Some(_)) | (_, None) => {}
             (other, Some(_)) => return Err(Error::config(format!("key: {other} takes none; remove it"))),
         }
-        if self.every() < terms.every_min {
+        if self.wanted() < terms.every_min {
             let least = Period::from(terms.every_min);
             return Err(Error::config(format!(
                 "every: {provider} may not be asked more often than each {least}, as {}; use \"{least}\" or more",
@@ -119,12 +151,11 @@ impl Config {
         if self.oldest.is_some_and(|oldest| !(least..=most).contains(&oldest)) {
             return Err(Error::config(format!("oldest: out of range; use \"{least}\" to \"{most}\"")));
         }
-        // At another address (an own instance of the provider's software) no calls are counted.
-        if let (Some(a_day), None) = (terms.calls_a_day, &self.base_url) {
+        if let (Some(a_day), Some(bearable)) = (self.calls_a_day(), self.bearable()) {
             let places = self.places().len() as f64;
-            let least_s = (places * DAY_S / a_day).ceil();
-            if self.every().as_secs_f64() < least_s {
-                let least = Period::secs((least_s / 60.0).ceil() as u64 * 60);
+            // What is only a little too short is stretched.
+            if self.wanted().as_secs_f64() < (places * DAY_S / a_day).ceil() {
+                let least = Period::secs(bearable.as_secs().div_ceil(60) * 60);
                 return Err(Error::config(format!(
                     "every: {provider} counts each place as a call and allows {a_day} a day; with {places} places use \
                      \"{least}\" or more"
@@ -260,6 +291,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_a_little_too_short_is_stretched_and_told() {
+        for (places_count, every, is) in
+            [(102, "15m", 900), (104, "15m", 917), (500, "72m", 4593), (500, "77m", 4620)]
+        {
+            let config = config(json!({"places": places(places_count), "every": every}));
+            config.check().unwrap();
+            assert_eq!(config.every(), Duration::from_secs(is), "{places_count} each {every}");
+            let note = config.stretched().unwrap_or_default();
+            let says = format!("every = \"{every}\" is stretched to {is} s: open-meteo counts");
+            assert_eq!(note.contains(&says), !matches!(is, 900 | 4620), "{note}");
+        }
+    }
+
+    #[test]
     fn refusals_name_the_key_and_the_remedy() {
         let place = json!([{"name": "oslo", "latitude": 59.9, "longitude": 10.7}]);
         for (json, says) in [
@@ -282,6 +327,7 @@ mod tests {
                 "one such request a minute; use \"1m\"",
             ),
             (json!({"places": places(105)}), "allows 10000 a day; with 105 places use \"16m\" or more"),
+            (json!({"places": places(500), "every": "71m"}), "with 500 places use \"77m\" or more"),
             (json!({"places": places(501)}), "places: 501 are too many for one feed; name 500 at most"),
             (
                 json!({"provider": "metar", "stations": ["JFK"]}),

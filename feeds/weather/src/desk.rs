@@ -1,6 +1,6 @@
 //! What is kept from round to round: what was told, and which places have no current weather.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use tickerd_feed_provider::Order;
@@ -30,6 +30,19 @@ pub(crate) struct Desk {
     pub lacks: BTreeMap<String, Lack>,
     /// Which place is asked for first in the next round.
     pub turn: usize,
+    /// The round that the limits held back. The next one goes on with it.
+    pub held: Option<Held>,
+}
+
+/// What a round had when the limits held it back.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// How many places, or groups of them, are still to be asked for.
+    pub left: usize,
+    /// The topics that were told.
+    pub told: BTreeSet<String>,
+    /// The places that went without.
+    pub lacks: BTreeMap<String, Lack>,
 }
 
 /// What a place lacks.
@@ -54,6 +67,7 @@ impl Desk {
             oddities: Oddities::default(),
             lacks: BTreeMap::new(),
             turn: 0,
+            held: None,
         }
     }
 

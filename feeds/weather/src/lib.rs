@@ -77,7 +77,7 @@ impl Feed for Weather {
             }
             (Provider::OpenWeatherMap, None) => return Err(Error::config("key: openweathermap needs one")),
         };
-        for line in terms(provider, config.contact.is_some()) {
+        for line in terms(provider, config.contact.is_some()).into_iter().chain(config.stretched()) {
             host.log(Level::Info, line);
         }
         let desk = Desk::new(config.every(), config.oldest(), config.key.is_some());
@@ -113,7 +113,7 @@ impl poll::Ask for Weather {
 fn limits(provider: Provider, places: usize) -> Vec<Limit> {
     let round = u32::try_from(places).unwrap_or(u32::MAX);
     match provider {
-        // Each place counts as a call. All calls of a round may come at once.
+        // Each place counts as a call. All calls of a round may come at once; `Config::every` makes up for that.
         Provider::OpenMeteo => [Limit::per_minute(600), Limit::per_hour(5_000), Limit::per_day(10_000)]
             .map(|limit| limit.burst(round))
             .into(),
@@ -141,3 +141,44 @@ fn terms(provider: Provider, has_contact: bool) -> Vec<String> {
 }
 
 tickerd_sdk::export!(push: [Weather]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickerd_feed_provider::{Period, Share, limiter::Limiter};
+
+    /// Goal: at the shortest `every` that is allowed, rounds are waited for with patience for ever. Method: 72 hours of
+    /// rounds by the limiter's own count. No more than 10,000 calls may come in any 24 hours.
+    #[test]
+    fn rounds_of_any_size_keep_pace_with_the_limits() {
+        let day = Duration::from_secs(86_400);
+        for count in [1, 3, 100, 101, 103, 104, 105, 125, 179, 180, 199, 200, 250, 333, 400, 499, 500] {
+            let place = |n| Place { name: format!("p{n}"), latitude: 1.0, longitude: 2.0 };
+            let places: Vec<Place> = (0..count).map(place).collect();
+            let every = |minutes: u64| Some(Period::secs(minutes * 60));
+            let of = |minutes| Config { places: places.clone(), every: every(minutes), ..Config::default() };
+            let config =
+                (15..).map(of).find(|config| config.check().is_ok()).expect("some time is long enough");
+            let limiter = Limiter::open(&Share::Alone, "mock:443", &[], limits(Provider::OpenMeteo, count));
+            let (start, mut calls) = (day, Vec::new());
+            let mut round = start;
+            while round < start + 3 * day {
+                let mut now = round;
+                for request in places.chunks(open_meteo::PLACES_PER_REQUEST) {
+                    let cost = u32::try_from(request.len()).expect("it is small");
+                    while let Err(wait) = limiter.try_take(cost, now) {
+                        assert!(wait <= PATIENCE, "{count} places: {wait:?} after {:?}", now - start);
+                        now += wait;
+                    }
+                    calls.push((now, request.len()));
+                }
+                assert!(now - round < Duration::from_secs(120), "{count} places took {:?}", now - round);
+                round = now.max(round + config.every());
+            }
+            for (i, (from, _)) in calls.iter().enumerate() {
+                let within = calls[i..].iter().take_while(|(at, _)| *at < *from + day);
+                assert!(within.map(|(_, cost)| cost).sum::<usize>() <= 10_000, "{count} places");
+            }
+        }
+    }
+}

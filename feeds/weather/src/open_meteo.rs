@@ -22,7 +22,7 @@ pub(crate) const ATTRIBUTION: &str = "Weather data by Open-Meteo.com (CC BY 4.0)
 const CURRENT: &str = "temperature_2m,apparent_temperature,dew_point_2m,relative_humidity_2m,wind_speed_10m,\
     wind_gusts_10m,wind_direction_10m,pressure_msl,visibility,cloud_cover,precipitation,weather_code";
 /// Most places in one request, so that its URL stays below the 8 KiB that servers take.
-const PLACES_PER_REQUEST: usize = 100;
+pub(crate) const PLACES_PER_REQUEST: usize = 100;
 /// Seconds in a day.
 const DAY_S: u64 = 86_400;
 
@@ -48,7 +48,14 @@ fn ask_for(round: &mut Round<'_>, places: &[Place]) -> Result<(), Fault> {
     for (name, value) in query(places) {
         request = request.query(name, value);
     }
-    let reply = round.get(&request).map_err(|fault| limited(fault, round.host.now_ms()))?;
+    let reply = round.get(&request).map_err(|fault| {
+        let fault = limited(fault, round.host.now_ms());
+        if let Fault::Limited { wait: Some(wait), .. } = fault {
+            // Other feeds wait as well, and so does this one after a restart.
+            round.client.hold_back(wait);
+        }
+        fault
+    })?;
     round.hold(reply.fresh_for());
     match reply {
         Reply::Unchanged { .. } => round.again(places.iter().map(|place| place.name.as_str())),

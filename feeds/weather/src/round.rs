@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tickerd_feed_provider::{Client, Fault, Place, Reply, Request};
 use tickerd_sdk::{Error, Host, Level, Sample};
 
-use crate::desk::{Desk, Lack};
+use crate::desk::{Desk, Held, Lack};
 use crate::doubt::Doubt;
 use crate::patience::Patience;
 use crate::reading::{Answer, Missing, Reading};
@@ -44,26 +44,33 @@ pub(crate) struct Round<'a> {
     asked: Instant,
     /// Whether places were left for the next round.
     cut_short: bool,
+    /// How many are still to be asked for, if this goes on with a round that was held back.
+    left: Option<usize>,
 }
 
 impl<'a> Round<'a> {
     pub fn new(host: &'a Host, client: &'a Client, desk: &'a mut Desk) -> Round<'a> {
         let patience = Patience::new(desk.keyed, desk.every);
+        let (left, told, lacks) = match desk.held.take() {
+            Some(Held { left, told, lacks }) => (Some(left), told, lacks),
+            None => Default::default(),
+        };
         Round {
             host,
             client,
             desk,
-            told: BTreeSet::new(),
-            lacks: BTreeMap::new(),
+            told,
+            lacks,
             holds: None,
             patience,
             asked: Instant::now(),
             cut_short: false,
+            left,
         }
     }
 
     /// Asks for each of `things` in turn. If a round ends early, the next one goes on from there, so that no place is
-    /// passed over for ever.
+    /// passed over for ever. A round that was held back goes on with what was left of it, so that it ends.
     ///
     /// # Errors
     /// The fault by which `ask` ends the round.
@@ -73,21 +80,25 @@ impl<'a> Round<'a> {
         mut ask: impl FnMut(&mut Round<'a>, &mut T) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let (count, first) = (things.len(), self.desk.turn);
-        for turn in 0..count {
+        let todo = self.left.map_or(count, |left| left.min(count));
+        for turn in 0..todo {
             let at = (first + turn) % count;
             self.desk.turn = at;
             if self.patience.is_spent() {
                 self.cut_short = true;
                 self.host.log(
                     Level::Warn,
-                    format_args!("failures took too long: {} are asked for in the next round", count - turn),
+                    format_args!("failures took too long: {} are asked for in the next round", todo - turn),
                 );
                 return Ok(());
             }
             let Some(thing) = things.get_mut(at) else { break };
             let asked = ask(self, thing);
-            // Nothing was sent for a place that was held back, so it is still its turn.
-            if !matches!(asked, Err(Fault::Held { .. })) {
+            if matches!(asked, Err(Fault::Held { .. })) {
+                // Nothing was sent for a place that was held back, so it is still its turn.
+                let (told, lacks) = (std::mem::take(&mut self.told), std::mem::take(&mut self.lacks));
+                self.desk.held = Some(Held { left: todo - turn, told, lacks });
+            } else {
                 self.desk.turn = (at + 1) % count;
             }
             asked?;
@@ -218,6 +229,7 @@ impl<'a> Round<'a> {
             Ok(_) => {
                 self.patience.success();
                 self.told.insert(reading.topic.clone());
+                self.lacks.remove(&reading.topic);
                 if let Some(doubt) = doubt {
                     let of = reading.observation.station.as_deref().unwrap_or(reading.observation.source);
                     let why = format!("the observation of {of} {doubt}");
@@ -262,7 +274,7 @@ impl<'a> Round<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickerd_feed_provider::Settings;
+    use tickerd_feed_provider::{Observation, Settings};
     use tickerd_sdk::testing::TestHost;
 
     /// Goal: places that were left out because others took too long are asked for first in the next round, and keep
@@ -301,5 +313,37 @@ mod tests {
                 "b has weather again"
             ]
         );
+    }
+
+    /// Goal: a round that the limits hold back at each request ends all the same, with all that it told. Without that,
+    /// it would begin anew at each wait.
+    #[test]
+    fn a_round_that_is_held_back_goes_on_and_ends() {
+        let test = TestHost::new();
+        let host = test.host();
+        let client = Client::new(Settings::new("mock", "http://127.0.0.1:9")).expect("it is an address");
+        let mut desk = Desk::new(Duration::from_secs(600), Duration::MAX, false);
+        let (mut asked, mut came, mut may) = (String::new(), Vec::new(), 0);
+        for _ in 0..5 {
+            let mut round = Round::new(&host, &client, &mut desk);
+            let ask = |round: &mut Round<'_>, place: &mut &str| {
+                if may == 0 {
+                    let fault = Fault::Held { wait: Duration::from_secs(900) };
+                    round.missing(place, &fault);
+                    return round.stumble(&fault);
+                }
+                may -= 1;
+                asked += place;
+                let observation = Observation { source: "mock", ..Observation::default() };
+                round.tell(Reading { topic: (*place).to_owned(), at_ms: None, observation })
+            };
+            came.push(
+                round.each(&mut ["a", "b", "c"], ask).and_then(|()| round.end()).ok().map(|came| came.places),
+            );
+            may = 1;
+        }
+        assert_eq!((asked.as_str(), came), ("abca", vec![None, None, None, Some(3), None]));
+        assert_eq!(desk.turn, 1);
+        assert!(!test.logs().iter().any(|(_, line)| line.contains("waiting")), "{:?}", test.logs());
     }
 }

@@ -116,6 +116,14 @@ fn open_meteos_limits_name_how_long_to_wait() {
                 Err(Fault::Limited { wait, .. }) => assert_eq!(wait, Some(Duration::from_secs(wait_s))),
                 other => panic!("{window} {status}: {other:?}"),
             }
+            // All feeds are held back by it. A wait of up to ten minutes is slept, an hour is longer.
+            if wait_s > 600 {
+                match feed.ask() {
+                    Err(Fault::Held { wait }) => assert!(wait > Duration::from_secs(wait_s - 60), "{wait:?}"),
+                    other => panic!("{window} {status}: {other:?}"),
+                }
+                assert_eq!(provider.requests().len(), 1, "nothing is asked meanwhile");
+            }
         }
     }
 }
