@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use redb::{Error, ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
-use super::LeftOut;
+use super::row::LeftOut;
 use tickerd_model::bars::LAPSED;
 use tickerd_model::bars::clock::Unknown;
 use tickerd_model::bars::saving::{Batch, Key, Named, Saved, Sizes, Times, read_row};

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use self::file::{File, FileError, refusal};
 use self::peek::Peek;
+pub use self::row::LeftOut;
 pub use self::standing::{Metrics, Standing, Trouble};
 use self::writer::Keeper;
 pub use self::writer::Writer;
@@ -55,33 +56,6 @@ pub struct Saved {
     pub bars: tickerd_model::bars::saving::Saved,
     /// What of it is not here.
     pub left_out: LeftOut,
-}
-
-/// Rows that nobody could have written. What else is in the file is used.
-#[derive(Debug, Default)]
-pub struct LeftOut {
-    /// How many there are.
-    pub rows: u64,
-    /// What the first one is of.
-    pub first: String,
-}
-
-impl LeftOut {
-    fn note(&mut self, what: impl FnOnce() -> String) {
-        if self.rows == 0 {
-            self.first = what();
-        }
-        self.rows += 1;
-    }
-
-    fn tell(&self, path: &Path) {
-        if self.rows > 0 {
-            tracing::warn!(
-                path = %path.display(), rows = self.rows, first = self.first,
-                "rows of the file of the past are not usable: they were left out, and all else in it is used"
-            );
-        }
-    }
 }
 
 /// Why the daemon must not start.

@@ -2,6 +2,8 @@
 //!
 //! What is read is judged as strictly as what a feed says: nobody knows who wrote the file.
 
+use std::path::Path;
+
 use tickerd_model::normalise::{VALUE_BYTES_MAX, VALUE_DEPTH_MAX, check_kind, usable_source_time};
 use tickerd_model::rooms::KIND;
 use tickerd_model::sample::Class;
@@ -19,6 +21,35 @@ const NUMBER_MAX: u64 = 1 << 53;
 pub struct TopicRow {
     pub newest: Tick,
     pub floor: u64,
+}
+
+/// Rows that nobody could have written. What else is in the file is used.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    /// How many there are.
+    pub rows: u64,
+    /// What the first one is of.
+    pub first: String,
+}
+
+impl LeftOut {
+    /// One more.
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
+        if self.rows == 0 {
+            self.first = what();
+        }
+        self.rows += 1;
+    }
+
+    /// Says it in the log.
+    pub fn tell(&self, path: &Path) {
+        if self.rows > 0 {
+            tracing::warn!(
+                path = %path.display(), rows = self.rows, first = self.first,
+                "rows of the file of the past are not usable: they were left out, and all else in it is used"
+            );
+        }
+    }
 }
 
 /// A topic's row; its name is the key.
