@@ -60,8 +60,13 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
     let keys: Vec<&str> = path.splitn(KEYS_MAX, "__").collect();
     let table = keys.first().copied().unwrap_or_default();
     if TABLES.contains(&table) {
-        let node = Node { origin, value: Value::Text(text.to_owned()) };
-        root.overlay(&keys, node);
+        let node = Node { origin: origin.clone(), value: Value::Text(text.to_owned()) };
+        if let Err(whole) = root.overlay(&keys, node) {
+            refuse(
+                format!("{whole} is set as well, and says all of it"),
+                format!("unset {whole}, or this variable"),
+            );
+        }
     } else if table == "feed" {
         refuse(
             "feeds cannot be set from the environment".to_owned(),

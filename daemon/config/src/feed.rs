@@ -186,6 +186,8 @@ impl Feed {
             let refusal = Refusal::new(node, what).code(Code::Conflict).allowed("sha256 with plugin = \"…\"");
             section.refuse("sha256", refusal.change("delete the line"));
         }
+        // Whether they are these is not asked either.
+        let sha256 = sha256.filter(|_| !matches!(source, Some(Source::Exec(_))));
         let emit = section.take("emit", Emit::default(), word(EMITS));
         let interval = section.take("interval", INTERVAL_DEFAULT, duration(ms(10), hours(1)));
         let poll = section.take("poll", None, |node| duration(ms(10), hours(24))(node).map(Some));

@@ -85,8 +85,7 @@ fn unreadable(name: String, (what, change): Unread) -> Problem {
 
 /// The text of a file. The error says what is wrong and what to change.
 fn read(file: &Path) -> Result<String, Unread> {
-    const NAME_ANOTHER: &str =
-        "name another file with --config, or leave it out for the built-in configuration";
+    const NAME_ANOTHER: &str = "name another file; `tickerd run` without one has a built-in configuration";
     let readable = |error: std::io::Error| (format!("the file cannot be read: {error}"), NAME_ANOTHER);
     let opened = std::fs::File::open(file).map_err(readable)?;
     if opened.metadata().map_err(readable)?.is_dir() {

@@ -27,7 +27,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use document::{Node, Table, Value};
@@ -169,7 +169,7 @@ pub fn known_keys() -> BTreeSet<String> {
     let mut root = Table::default();
     for list in document::LISTS {
         let item = Node { origin: Origin::Nowhere, value: Value::Table(Table::default()) };
-        root.overlay(list, Node { origin: Origin::Nowhere, value: Value::Array(vec![item]) });
+        let _ = root.overlay(list, Node { origin: Origin::Nowhere, value: Value::Array(vec![item]) });
     }
     walk(&checker, &root, Some(Path::new(".")));
     checker.known()
@@ -197,7 +197,8 @@ fn examine(
         return Reading { problems: syntax, found: None };
     }
     let checker = Checker::new(source.hiding(hidden));
-    for (name, value) in env {
+    // A variable comes before those of keys inside its own.
+    for (name, value) in env.collect::<BTreeMap<_, _>>() {
         environment::overlay(&checker, &mut root, &known, &name, &value);
     }
     overlay_flags(&mut root, flags);
@@ -237,9 +238,9 @@ fn overlay_flags(root: &mut Table, flags: &Overrides) {
     if !flags.listen.is_empty() {
         let listen = flags.listen.iter().map(|listen| node("--listen", listen)).collect();
         let list = Node { origin: Origin::Flag("--listen"), value: Value::Array(listen) };
-        root.overlay(&["server", "listen"], list);
+        let _ = root.overlay(&["server", "listen"], list);
     }
     if let Some(admin) = &flags.admin {
-        root.overlay(&["server", "admin"], node("--admin", admin));
+        let _ = root.overlay(&["server", "admin"], node("--admin", admin));
     }
 }

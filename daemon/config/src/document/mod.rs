@@ -100,24 +100,41 @@ impl Table {
         self.0.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
-    /// Puts a value at a path, over what is there. A value on the way that is not a table stays, so that its own
-    /// problem is told.
-    pub fn overlay(&mut self, path: &[&str], node: Node) {
-        let Some((key, deeper)) = path.split_first() else { return };
+    /// Puts a value at a path, over what is there. What is no table on the way is replaced by one, and so is the whole place
+    /// of a secret, of which there is one.
+    ///
+    /// # Errors
+    /// The variable of the environment that says all of a table on the way.
+    pub fn overlay(&mut self, path: &[&str], node: Node) -> Result<(), String> {
+        self.overlay_in("", path, node)
+    }
+
+    fn overlay_in(&mut self, family: &str, path: &[&str], node: Node) -> Result<(), String> {
+        let Some((key, deeper)) = path.split_first() else { return Ok(()) };
+        let empty = Node { origin: node.origin.clone(), value: Value::Table(Table::default()) };
         let at = self.0.iter().position(|entry| entry.key == *key);
         let entry = match at {
             Some(at) => &mut self.0[at],
             None => {
-                let empty = Node { origin: node.origin.clone(), value: Value::Table(Table::default()) };
                 let (key, key_origin) = ((*key).to_owned(), node.origin.clone());
-                self.0.push(Entry { key, key_origin, node: empty, over: Vec::new() });
+                self.0.push(Entry { key, key_origin, node: empty.clone(), over: Vec::new() });
                 self.0.last_mut().expect("just pushed")
             }
         };
         if deeper.is_empty() {
             entry.replace(node.origin.clone(), node);
-        } else if let Value::Table(table) = &mut entry.node.value {
-            table.overlay(deeper, node);
+            return Ok(());
+        }
+        let path = join(family, key);
+        match (&entry.node.value, &entry.node.origin) {
+            (Value::Table(_), Origin::Environment(_)) => {}
+            (_, Origin::Environment(name)) => return Err(name.clone()),
+            (Value::Table(_), _) if !is_private(&path) => {}
+            _ => entry.replace(empty.origin.clone(), empty),
+        }
+        match &mut entry.node.value {
+            Value::Table(table) => table.overlay_in(&path, deeper, node),
+            _ => Ok(()),
         }
     }
 }

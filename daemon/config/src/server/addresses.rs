@@ -8,6 +8,7 @@ use crate::section::{Refusal, Section};
 use super::Server;
 use super::admin_socket::{AdminSocket, admin_socket};
 use super::listen::{Listen, Listener};
+use super::tls::Tls;
 
 const LISTENERS_MAX: usize = 16;
 
@@ -27,21 +28,17 @@ pub(super) fn own_socket(section: &mut Section<'_>, listen: &[Listener]) -> Admi
     socket
 }
 
-/// The listeners with where each is written, and `admin`.
+/// The listeners and `admin`, each with where it is written.
 pub(super) fn addresses(
     section: &mut Section<'_>,
     insecure_public: bool,
     has_auth: bool,
-) -> (Vec<(Listener, Origin)>, Listen) {
+) -> (Vec<(Listener, Origin)>, (Listen, Origin)) {
     let default = Server::default();
     let default_listen = default.listen.into_iter().map(|listen| (listen, Origin::Nowhere)).collect();
     let listen = listeners(section, default_listen);
     let (admin, admin_origin) = section.take("admin", (default.admin, Origin::Nowhere), admin_address);
 
-    let placed = |at: &Origin, code: Code, seen: &Listen, what: String| Refusal {
-        seen: Some(format!("\"{seen}\"")),
-        ..Refusal::placed(at, what).code(code)
-    };
     for (at, (one, origin)) in listen.iter().enumerate() {
         if let Some(earlier) =
             listen[..at].iter().position(|(other, _)| one.address.clashes_with(&other.address))
@@ -62,12 +59,9 @@ pub(super) fn addresses(
         section.refuse("admin", refusal);
     }
     // Who connects has to say who it is, and over TLS nobody reads along; a proxy in front does TLS itself, or passes it on.
-    let everywhere = listen.iter().enumerate().map(|(at, (one, origin))| {
-        (format!("listen[{at}]"), &one.address, origin, has_auth && (one.tls || one.proxy))
-    });
-    for (key, one, origin, is_safe) in everywhere.chain([("admin".to_owned(), &admin, &admin_origin, false)])
-    {
-        if one.is_public() && !is_safe && !insecure_public {
+    for (at, (one, origin)) in listen.iter().enumerate() {
+        let is_safe = has_auth && (one.tls || one.proxy);
+        if one.address.is_public() && !is_safe && !insecure_public {
             let what = match has_auth {
                 true => {
                     "other machines reach this address, and what they say and hear can be read on the way"
@@ -77,16 +71,58 @@ pub(super) fn addresses(
                      may read everything"
                 }
             };
-            let refusal = placed(origin, Code::OpenToAll, one, what.to_owned())
+            let refusal = placed(origin, Code::OpenToAll, &one.address, what.to_owned())
                 .allowed("loopback (127.0.0.1, [::1]) and unix: addresses, unless insecure_public = true")
                 .change(
                     "have it speak TLS (tls = true) or stand behind a proxy (proxy = true) and write [auth], listen on 127.0.0.1, \
                      or write insecure_public = true in [server] if everyone may read it",
                 );
-            section.refuse(&key, refusal);
+            section.refuse(&format!("listen[{at}]"), refusal);
         }
     }
-    (listen, admin)
+    (listen, (admin, admin_origin))
+}
+
+/// What is wrong with the address of `seen`, which is written at `at`.
+fn placed(at: &Origin, code: Code, seen: &Listen, what: String) -> Refusal {
+    Refusal { seen: Some(format!("\"{seen}\"")), ..Refusal::placed(at, what).code(code) }
+}
+
+/// Refuses an `admin` that other machines reach unless it speaks TLS, and asks for a certificate or has a token for what it
+/// commands. With a token alone there is a warning: metrics and health ask for none.
+pub(super) fn public_admin(
+    section: &mut Section<'_>,
+    (admin, origin): &(Listen, Origin),
+    tls: Option<&Tls>,
+    insecure_public: bool,
+) {
+    // A [server.tls] of which nothing is left was refused already.
+    if !admin.is_public() || insecure_public || tls.is_none() && section.ask("tls").is_some() {
+        return;
+    }
+    let has_tls = tls.is_some_and(|tls| tls.admin);
+    if has_tls && tls.is_some_and(|tls| tls.client_required) {
+        return;
+    }
+    let allowed =
+        "a loopback address; TLS with client_required = true or admin_token; or insecure_public = true";
+    if has_tls && section.has("admin_token") {
+        let what = "other machines reach this address, and whoever connects may read metrics and health without a token";
+        let change =
+            "write client_ca and client_required = true in [server.tls], or let a firewall keep others away";
+        let refusal = placed(origin, Code::OpenToAll, admin, what.to_owned());
+        return section.warn("admin", refusal.allowed(allowed).change(change));
+    }
+    let what = match has_tls {
+        true => "other machines reach this address, and whoever connects may read metrics and health",
+        false => {
+            "other machines reach this address, and whoever connects or reads along may read metrics and health"
+        }
+    };
+    let change = "in [server.tls] write admin = true, client_ca = \"clients.pem\" and client_required = true; or admin = true there and \
+                  admin_token in [server], where all may read metrics; or listen on 127.0.0.1";
+    let refusal = placed(origin, Code::OpenToAll, admin, what.to_owned());
+    section.refuse("admin", refusal.allowed(allowed).change(change));
 }
 
 fn admin_address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {

@@ -31,7 +31,7 @@ pub use listen::{Listen, ListenError, Listener};
 pub use signing::Signing;
 pub use tls::Tls;
 
-use addresses::{addresses, own_socket};
+use addresses::{addresses, own_socket, public_admin};
 use compression::compression;
 use names::{hosts, origins, trusted};
 
@@ -159,6 +159,8 @@ impl Server {
         let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
         let (listen, admin) = addresses(&mut section, insecure_public, has_auth);
         let tls = Tls::read(&mut section, &listen, base_dir);
+        public_admin(&mut section, &admin, tls.as_ref(), insecure_public);
+        let (admin, _) = admin;
         let admin_token = admin_token::read(&mut section, &admin, tls.as_ref(), base_dir);
         let listen: Vec<Listener> = listen.into_iter().map(|(one, _)| one).collect();
         let (ping, pong_timeout) = pings(&mut section);

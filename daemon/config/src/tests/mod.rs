@@ -1,5 +1,6 @@
 //! Tests of the whole crate: what is read, and from where. Beside it: mistakes, precedence, random texts, secrets.
 
+mod addresses;
 mod auth;
 mod bars;
 mod chance;
@@ -337,6 +338,7 @@ fn files_that_cannot_be_read_are_told() {
     let load = |file: &Path| Config::load(Some(file), std::iter::empty(), &Overrides::default());
     let missing = load(&folder.path().join("gone.toml")).unwrap_err().to_string();
     assert!(missing.contains("gone.toml: the file cannot be read: No such file"), "{missing}");
+    assert!(missing.contains("name another file") && !missing.contains("--config"), "{missing}");
     assert!(load(folder.path()).unwrap_err().to_string().contains("this is a folder"));
 
     let file = folder.path().join("t.toml");

@@ -68,6 +68,38 @@ fn environment_slips_are_told_by_name() {
     }
 }
 
+/// Goal: a variable of a key inside wins over a value of the file that is no table, and over another place of a secret.
+#[test]
+fn a_variable_wins_over_what_has_no_room_for_it() {
+    let read = |text: &str, env: &[(&str, &str)]| with_env(text, env, &Overrides::default());
+    let level = ("TICKERD_SERVER__COMPRESSION__LEVEL", "9");
+    for text in ["[server]\ncompression = true", "[server]\ncompression = { level = 3 }", ""] {
+        assert_eq!(read(text, &[level]).unwrap().server.compression.unwrap().level, 9, "{text}");
+    }
+    let slip = [("TICKERD_SERVER__COMPRESSION__LEVL", "9")];
+    let message = read("[server]\ncompression = true", &slip).unwrap_err().to_string();
+    assert!(message.contains("did you mean `TICKERD_SERVER__COMPRESSION__LEVEL`?"), "{message}");
+    for whole in ["true", "false"] {
+        let both = [level, ("TICKERD_SERVER__COMPRESSION", whole)];
+        let message = read("", &both).unwrap_err().to_string();
+        assert!(message.contains("TICKERD_SERVER__COMPRESSION is set as well"), "{message}");
+        assert!(message.starts_with("environment TICKERD_SERVER__COMPRESSION__LEVEL: "), "{message}");
+    }
+
+    let digest = "ab".repeat(32);
+    let sha256 = ("TICKERD_SERVER__ADMIN_TOKEN__SHA256", digest.as_str());
+    let text = "[server]\nadmin_token = { file = \"/t\" }\nsigning = { key = { file = \"/k\" } }";
+    let key = ("TICKERD_SERVER__SIGNING__KEY__CREDENTIAL", "k");
+    let server = read(text, &[sha256, key]).unwrap().server;
+    assert!(matches!(server.admin_token, Some(TokenSource::Sha256(_))), "{server:?}");
+    assert_eq!(server.signing.unwrap().key, SecretSource::Credential("k".into()));
+    // Two of the environment are two.
+    let two = [sha256, ("TICKERD_SERVER__ADMIN_TOKEN__FILE", "/t")];
+    let message = read(text, &two).unwrap_err().to_string();
+    assert!(message.contains("several places of one secret"), "{message}");
+    assert!(message.starts_with("environment TICKERD_SERVER__ADMIN_TOKEN__"), "{message}");
+}
+
 #[test]
 fn environment_of_others_is_passed_over() {
     let env = [

@@ -156,7 +156,10 @@ fn slips_are_told_with_place_and_remedy() {
             "[server]\nlisten = [\"0.0.0.0:1\"]".into(),
             &["t.toml:2:11", "no authentication", "insecure_public = true in [server]"],
         ),
-        ("[server]\nadmin = \"10.0.0.1:1\"".into(), &["server.admin", "no authentication"]),
+        (
+            "[server]\nadmin = \"10.0.0.1:1\"".into(),
+            &["server.admin", "may read metrics", "client_required = true"],
+        ),
         ("[server]\ncompression = \"on\"".into(), &["write true, without quotes", "window_bits = 13"]),
         ("[server]\ncompression = 6".into(), &["t.toml:2:15", "true, false, or { level = 6"]),
         ("[server]\ncompression = { level = 0 }".into(), &["server.compression.level", "from 1 to 9"]),
