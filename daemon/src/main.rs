@@ -81,7 +81,7 @@ fn run(args: &RunArgs) -> ExitCode {
     let (config, file) = match file::load(args) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            output::tell(&problems.to_string());
+            output::tell(&format!("{problems}\n"));
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -105,7 +105,7 @@ fn demo(args: &DemoArgs) -> ExitCode {
     let (config, moved) = match args.configure() {
         Ok(configured) => configured,
         Err(problems) => {
-            output::tell(&problems.to_string());
+            output::tell(&format!("{problems}\n"));
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -143,10 +143,11 @@ fn on_signal(stop: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
     Signals::catch()?.watch(stop, || tracing::info!("SIGHUP: there is no configuration file to read again"))
 }
 
-/// What comes before anything else is done; without `format` the log has that of the environment. `Err`: the exit code of what went wrong, which has been told.
+/// What comes before anything else is done; without `format` the log has that of the environment, where an empty one is none. `Err`: the exit code of what went wrong, which has been told.
 fn prepare(format: Option<log::Format>) -> Result<(), ExitCode> {
     panics::end_the_process();
-    log::start(format).map_err(|why| {
+    let is_empty = std::env::var_os("TICKERD_LOG_FORMAT").is_some_and(|text| text.is_empty());
+    log::start(format.or(is_empty.then_some(log::Format::Text))).map_err(|why| {
         output::tell(&format!("tickerd: {why}\n"));
         ExitCode::from(EXIT_USAGE)
     })

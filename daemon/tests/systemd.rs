@@ -54,6 +54,16 @@ fn unit_verifies_without_a_word() {
     assert!(output.status.success() && said(&output).trim().is_empty(), "{}", said(&output));
 }
 
+/// Goal: systemd does not give up on a reload that `tickerd reload` still waits for.
+#[test]
+fn unit_waits_as_long_as_a_reload_may_take() {
+    let unit = shipped_text("tickerd.service");
+    let line = unit.lines().find_map(|line| line.strip_prefix("TimeoutStartSec=")).expect("there is a bound");
+    let bound: u64 = line.trim_end_matches('s').parse().expect("in seconds");
+    let command = tickerd_engine::control::CONFIGURE_MAX.as_secs() + 15;
+    assert!(bound > command, "{bound} s, and the command waits {command} s");
+}
+
 /// The socket's unit is sound beside the service's, and holds what a new installation listens on.
 #[test]
 fn socket_verifies_and_is_the_default_listener() {

@@ -16,6 +16,7 @@ mod check;
 mod check_mistakes;
 mod cli_ask;
 mod cli_bench;
+mod cli_ends;
 mod cli_manual;
 mod cli_tail;
 mod cohorts;

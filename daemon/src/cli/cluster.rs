@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::operator::table::{Row, head, or_dash, span, table};
-use super::operator::{EXIT_CODES, How, failed, print};
+use super::operator::{EXIT_CODES, LocalHow, failed, print};
 use tickerd_engine::control::{Answer, ClusterRows, Command, HeldRow, NodeRow};
 use tickerd_host::printable;
 use tickerd_process::exit::EXIT_FAILED;
@@ -25,7 +25,7 @@ enum ClusterCommand {
     /// Fails (1) if no NATS server is reached, or a feed has no holder or cannot be followed.
     Status {
         #[command(flatten)]
-        how: How,
+        how: LocalHow,
     },
     /// Have a feed held by another node, without a jump in its numbers.
     Move {
@@ -36,12 +36,12 @@ enum ClusterCommand {
         #[arg(value_name = "NODE")]
         node: String,
         #[command(flatten)]
-        how: How,
+        how: LocalHow,
     },
     /// Have other nodes hold all that this one holds; it takes nothing until it is started anew. Clients stay.
     Drain {
         #[command(flatten)]
-        how: How,
+        how: LocalHow,
     },
 }
 
@@ -54,7 +54,7 @@ pub fn run(args: &ClusterArgs) -> ExitCode {
         }
         ClusterCommand::Drain { how } => (Command::ClusterDrain {}, how),
     };
-    let answer = match how.reach.ask(&command) {
+    let answer = match how.local.ask(&command) {
         Ok(answer) => answer,
         Err(why) => return failed("cluster", &why),
     };

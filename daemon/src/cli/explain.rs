@@ -1,10 +1,10 @@
 //! `tickerd explain CODE`: what a code that `check` names means, with an example and the remedy.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::stdout::print;
 use tickerd_config::Code;
 use tickerd_process::exit::EXIT_USAGE;
 
@@ -41,9 +41,7 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
             }
         }
     };
-    // A closed stdout is the reader's choice.
-    let _ = std::io::stdout().lock().write_all(told.as_bytes());
-    ExitCode::SUCCESS
+    print("explain", &told)
 }
 
 fn list() -> String {

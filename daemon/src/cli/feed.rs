@@ -22,7 +22,8 @@ pub struct FeedArgs {
 enum FeedCommand {
     /// Have a feed's plugin file read again, and a new process of it take over without a gap.
     ///
-    /// With a name that feed is reloaded, whether its file has changed or not; without one, every feed whose file has.
+    /// With a name that feed is reloaded, whether its file has changed or not; without one, every feed whose file has, which the
+    /// admin socket alone takes.
     /// Fails when the old one goes on, and says why.
     Reload {
         /// The feed's configured name.

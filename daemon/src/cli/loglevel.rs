@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::operator::{EXIT_CODES, Reach, failed, print};
+use super::operator::{EXIT_CODES, Local, failed, print};
 use tickerd_engine::control::Command;
 use tickerd_host::printable;
 
@@ -16,12 +16,12 @@ pub struct LoglevelArgs {
     #[arg(value_name = "LEVEL")]
     level: Option<String>,
     #[command(flatten)]
-    reach: Reach,
+    local: Local,
 }
 
 /// Asks the daemon, and prints what it logs now.
 pub fn run(args: LoglevelArgs) -> ExitCode {
-    match args.reach.ask(&Command::Loglevel { level: args.level }) {
+    match args.local.ask(&Command::Loglevel { level: args.level }) {
         Ok(answer) => print("loglevel", &answer, false, |answer| {
             format!("{}\n", printable(answer.level.as_deref().unwrap_or_default()))
         }),

@@ -14,6 +14,7 @@ mod operator;
 pub mod reload;
 pub mod remote;
 pub mod status;
+mod stdout;
 pub mod top;
 mod unknown;
 
@@ -22,8 +23,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
+use clap::builder::{OsStr, Resettable};
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::version::{COMMIT, VERSION};
 use check::CheckArgs;
@@ -181,19 +183,36 @@ impl Cli {
     /// As [`Cli::from_args`], of these words, of which the first is the program's name.
     pub fn from_words(args: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
         let words: Vec<OsString> = args.into_iter().collect();
-        match Self::try_parse_from(&words) {
+        let mut command = without_empty(Self::command());
+        let parsed = match command.try_get_matches_from_mut(&words) {
+            Ok(matches) => Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command)),
+            Err(error) => Err(error),
+        };
+        match parsed {
             Ok(cli) => Ok(cli.command.unwrap_or(Command::Run(cli.run))),
             Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
                 eprint!("{}", unknown::told(&words));
                 Err(ExitCode::from(EXIT_USAGE))
             }
             Err(error) => {
-                // A closed stdout or stderr must not change the exit code.
-                let _ = error.print();
-                Err(if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS })
+                let printed = error.print();
+                // A closed stderr must not change the exit code.
+                Err(match error.use_stderr() {
+                    true => ExitCode::from(EXIT_USAGE),
+                    false if error.kind() == ErrorKind::DisplayVersion => stdout::ended("--version", printed),
+                    false => stdout::ended("--help", printed),
+                })
             }
         }
     }
+}
+
+/// Without the variables that are set and empty: they count as not set, since deployment templates write them so.
+fn without_empty(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let none = Resettable::<OsStr>::Reset;
+    let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(none.clone()) } else { arg });
+    command.mut_subcommands(without_empty)
 }
 
 impl RunArgs {
@@ -206,8 +225,6 @@ impl RunArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Command, ExitCode> {
         Cli::from_words(line.split_whitespace().map(OsString::from))

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::stdout::print;
 use tickerd_config::{Config, Overrides, Problems, Reading, SCHEMA, environment};
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED};
 
@@ -55,16 +56,10 @@ struct ShowArgs {
 pub fn run(args: &ConfigArgs) -> ExitCode {
     match &args.command {
         Command::Show(args) => show(args),
-        Command::Init { file: None } => print(STARTER),
+        Command::Init { file: None } => print("config init", STARTER),
         Command::Init { file: Some(file) } => init(file),
-        Command::Schema => print(SCHEMA),
+        Command::Schema => print("config schema", SCHEMA),
     }
-}
-
-/// Prints a text. A closed stdout is the reader's choice.
-fn print(text: &str) -> ExitCode {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    ExitCode::SUCCESS
 }
 
 fn show(args: &ShowArgs) -> ExitCode {
@@ -74,7 +69,7 @@ fn show(args: &ShowArgs) -> ExitCode {
     };
     match reading {
         Reading { problems, found: Some((_, places)) } if problems.is_empty() => {
-            print(&places.shown(args.origin))
+            print("config show", &places.shown(args.origin))
         }
         Reading { problems, .. } => {
             eprintln!("{}", Problems::sorted(problems));
@@ -92,7 +87,7 @@ fn init(file: &Path) -> ExitCode {
             let command =
                 |words: &str, what: &str| format!("  {:<40}  {what}\n", format!("tickerd {words}{shown}"));
             let check = command("check ", "says whether it runs here");
-            print(&format!("made {shown}\n\n{check}{}", command("--config ", "runs it")))
+            print("config init", &format!("made {shown}\n\n{check}{}", command("--config ", "runs it")))
         }
         Err(error) => {
             let why = match error.kind() {

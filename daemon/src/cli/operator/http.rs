@@ -28,6 +28,7 @@ pub fn ask(
     command: &Command,
     within: Duration,
 ) -> Result<Answer, Unreached> {
+    let (path, body) = path(command)?;
     let token = token.map(read_token).transpose()?.ok_or_else(|| {
         Unreached::Refused(
             "an admin listener wants its token; name its file with --admin-token FILE".to_owned(),
@@ -39,9 +40,9 @@ pub fn ask(
     }
     let agent = agent(base, within)?;
     let bearer = format!("Bearer {token}");
-    let sent = match path(command)? {
-        (path, None) => agent.get(format!("{base}/admin/v1/{path}")).header("Authorization", &bearer).call(),
-        (path, Some(body)) => agent
+    let sent = match body {
+        None => agent.get(format!("{base}/admin/v1/{path}")).header("Authorization", &bearer).call(),
+        Some(body) => agent
             .post(format!("{base}/admin/v1/{path}"))
             .header("Authorization", &bearer)
             .send(body.as_bytes()),
@@ -83,10 +84,16 @@ fn path(command: &Command) -> Result<(String, Option<String>), Unreached> {
             ("disconnect".to_owned(), Some(said.to_string()))
         }
         _ => {
-            let why = "this is commanded over the admin socket alone, or by the feed's name";
-            return Err(Unreached::Refused(why.to_owned()));
+            let why = "this is commanded over the admin socket alone, of which --socket is the place; --admin reloads a feed that \
+                       is named";
+            return Err(Unreached::Usage(why.to_owned()));
         }
     })
+}
+
+/// Whether an admin listener takes a command at all.
+pub fn takes(command: &Command) -> bool {
+    path(command).is_ok()
 }
 
 /// As a part of a query.

@@ -4,14 +4,14 @@ mod http;
 pub mod reach;
 pub mod table;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use tickerd_engine::control::{Answer, line};
 use tickerd_host::printable;
 use tickerd_process::exit::EXIT_FAILED;
 
-pub use reach::{How, Reach, Unreached};
+use crate::cli::stdout;
+pub use reach::{How, Local, LocalHow, Reach, Unreached};
 
 /// No daemon is reached.
 pub const EXIT_AWAY: u8 = 3;
@@ -36,7 +36,5 @@ pub fn print(command: &str, answer: &Answer, json: bool, shown: impl FnOnce(&Ans
         true => String::from_utf8_lossy(&line(answer)).into_owned(),
         false => shown(answer),
     };
-    // A closed stdout must not change the verdict.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    stdout::print(command, &text)
 }

@@ -1,7 +1,9 @@
 //! Finds the daemon: its admin socket, named or where it usually is, or its admin listener with the token.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use super::{EXIT_AWAY, http};
 use tickerd_engine::control::{Answer, CONFIGURE_MAX, Command, check_place, line, usual_places};
 use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 
-/// Beyond what the daemon itself waits for its feeds.
+/// How long an answer takes at most, beyond what the daemon itself waits for its feeds.
 const ANSWER_MARGIN: Duration = Duration::from_secs(15);
 
 /// Which daemon is asked.
@@ -34,6 +36,24 @@ pub struct Reach {
 pub struct How {
     #[command(flatten)]
     pub reach: Reach,
+    /// Print the answer as one line of JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which daemon is asked, where its admin listener does not take the command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Local {
+    /// The daemon's admin socket; by default the first that is there of those where it usually is
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// The same, and how its answer is printed.
+#[derive(Debug, Clone, Args)]
+pub struct LocalHow {
+    #[command(flatten)]
+    pub local: Local,
     /// Print the answer as one line of JSON.
     #[arg(long)]
     pub json: bool,
@@ -68,19 +88,41 @@ impl fmt::Display for Unreached {
     }
 }
 
+/// How long the answer to a command may take.
+fn patience(command: &Command) -> Duration {
+    match command {
+        Command::Reload {}
+        | Command::FeedReload { .. }
+        | Command::ClusterMove { .. }
+        | Command::ClusterDrain {} => CONFIGURE_MAX + ANSWER_MARGIN,
+        _ => ANSWER_MARGIN,
+    }
+}
+
+impl Local {
+    /// Asks the daemon.
+    ///
+    /// # Errors
+    /// It is not there, or does not answer.
+    pub fn ask(&self, command: &Command) -> Result<Answer, Unreached> {
+        Reach { socket: self.socket.clone(), ..Reach::default() }.ask(command)
+    }
+}
+
 impl Reach {
     /// Asks the daemon.
     ///
     /// # Errors
     /// It is not there, or does not answer.
     pub fn ask(&self, command: &Command) -> Result<Answer, Unreached> {
-        let http =
-            |url: &str| http::ask(url, self.admin_token.as_deref(), command, CONFIGURE_MAX + ANSWER_MARGIN);
+        let http = |url: &str| http::ask(url, self.admin_token.as_deref(), command, patience(command));
         if let Some(url) = &self.admin {
             return http(url);
         }
         if let Some(named) = &self.socket {
-            let path = named.strip_prefix("unix:").unwrap_or(named);
+            // Not of the path's parts: what follows may begin with a slash.
+            let path = named.as_os_str().as_bytes().strip_prefix(b"unix:");
+            let path = path.map_or(named.as_path(), |path| Path::new(OsStr::from_bytes(path)));
             return say(path, connect(path)?, command);
         }
         let mut refused = None;
@@ -92,29 +134,37 @@ impl Reach {
                 Err(_) => {}
             }
         }
+        let by_http = http::takes(command);
         match (refused, &self.admin_token) {
-            (_, Some(_)) => http(http::USUAL),
-            (Some(why), None) => Err(why),
-            (None, None) => Err(not_found()),
+            (_, Some(_)) if by_http => http(http::USUAL),
+            (Some(why), _) => Err(why),
+            (None, _) => Err(not_found(by_http)),
         }
     }
 }
 
-/// No socket is there. A daemon may be all the same.
-fn not_found() -> Unreached {
+/// No socket is there. A daemon may be all the same. `by_http`: whether its listener would take the command.
+fn not_found(by_http: bool) -> Unreached {
+    let (or_token, or_listener) = match by_http {
+        true => (
+            ", or ask the listener with --admin-token FILE",
+            ", or the listener with --admin URL and --admin-token FILE",
+        ),
+        false => ("", ""),
+    };
     let places: Vec<String> = usual_places().iter().map(|path| path.display().to_string()).collect();
     let places = places.join(" or ");
     match http::probe() {
         Some(says) => Unreached::Refused(format!(
             "a tickerd runs, with its admin listener at {}/, and its admin socket is not in {places}; name it with --socket PATH \
-             (the daemon's log says where it is, and server.admin_socket puts it elsewhere), use sudo if it runs as another user, \
-             or ask the listener with --admin-token FILE. It says to everyone: {}",
+             (the daemon's log says where it is, and server.admin_socket puts it elsewhere), use sudo if it runs as another \
+             user{or_token}. It says to everyone: {}",
             http::USUAL,
             says.trim_end().replace('\n', "; ")
         )),
         None => Unreached::Away(format!(
             "no tickerd is found: no admin socket is in {places}, and no admin listener answers at {}; name the socket with \
-             --socket PATH, or the listener with --admin URL and --admin-token FILE; where none runs, `tickerd` starts one",
+             --socket PATH{or_listener}; where none runs, `tickerd` starts one",
             http::USUAL
         )),
     }
@@ -135,8 +185,15 @@ fn connect(path: &Path) -> Result<UnixStream, Unreached> {
 
 fn say(path: &Path, mut stream: UnixStream, command: &Command) -> Result<Answer, Unreached> {
     let at = path.display();
-    let broken = |error: io::Error| Unreached::Away(format!("tickerd at {at} does not answer: {error}"));
-    stream.set_read_timeout(Some(CONFIGURE_MAX + ANSWER_MARGIN)).map_err(broken)?;
+    let within = patience(command);
+    let broken = |error: io::Error| {
+        let why = match error.kind() {
+            io::ErrorKind::WouldBlock => format!("it said nothing for {} s", within.as_secs()),
+            _ => error.to_string(),
+        };
+        Unreached::Away(format!("tickerd at {at} does not answer: {why}"))
+    };
+    stream.set_read_timeout(Some(within)).map_err(broken)?;
     stream.write_all(&line(command)).map_err(broken)?;
     let mut text = String::new();
     BufReader::new(stream.take(http::ANSWER_BYTES_MAX)).read_line(&mut text).map_err(broken)?;
@@ -157,6 +214,17 @@ mod tests {
         assert_eq!(error.exit_code(), EXIT_AWAY);
         let error = error.to_string();
         assert!(error.contains("none.sock") && error.contains("--socket"), "{error}");
+    }
+
+    /// Goal: a daemon that hangs is told in seconds, and one that waits for its feeds is waited for.
+    #[test]
+    fn what_the_daemon_answers_at_once_is_not_waited_for() {
+        for command in [Command::Status {}, Command::FeedList {}, Command::Loglevel { level: None }] {
+            assert!(patience(&command) <= Duration::from_secs(15), "{command:?}");
+        }
+        for command in [Command::Reload {}, Command::FeedReload { feed: None }, Command::ClusterDrain {}] {
+            assert!(patience(&command) > CONFIGURE_MAX, "{command:?}");
+        }
     }
 
     #[test]

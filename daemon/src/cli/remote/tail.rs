@@ -18,7 +18,7 @@ pub struct TailArgs {
     /// Topics and patterns: sim.AAPL, 'sim.*' for one more segment, '**' for all.
     #[arg(required = true, value_name = "PATTERN")]
     patterns: Vec<String>,
-    /// The shortest time between two ticks of a topic, such as 1s. Without it, the feed's own.
+    /// The shortest time between two ticks of a topic, such as 1s. Without it, the feed's own. Not with --mode all.
     #[arg(long, value_name = "TIME", conflicts_with = "since")]
     rate: Option<String>,
     /// Which ticks come: the newest at each push, or every one.
@@ -57,6 +57,10 @@ fn tail(args: &TailArgs) -> Result<(), Failure> {
         && (args.patterns.len() > 1 || args.patterns.iter().any(|p| is_pattern(p)))
     {
         let why = "--since: a seq is of one topic; name that topic alone, or write a time such as 5m";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    if args.rate.is_some() && args.mode == Mode::All {
+        let why = "--rate: with --mode all every tick comes; leave one of the two out";
         return Err(Failure::Usage(why.to_owned()));
     }
     let target = args.reach.target()?;
