@@ -157,6 +157,9 @@ async fn a_feed_that_cannot_run_here_is_not_ok() {
         assert!(checked.err.contains('^') && checked.err.contains("  change:  "), "{}", checked.err);
         assert!(!checked.err.contains("CANARY"), "{}", checked.err);
     }
+    let pinned = "[[feed]]\nname = \"a\"\nexec = [\"/bin/true\"]\nsha256 = \"";
+    let checked = check_in(folder.path(), &format!("{pinned}{}\"\n", "0".repeat(64)), &[]).await;
+    assert!(checked.err.contains("delete the line") && checked.err.contains("1 problem in"), "{checked:?}");
 }
 
 /// Goal: one run tells all. Method: keys, relations, variables, folders and feeds are wrong at once.
@@ -256,6 +259,24 @@ async fn who_holds_an_address_is_told() {
         let checked = check_file(&file, &[("TICKERD_SERVER__LISTEN", "")]).await;
         assert!(checked.code == 0 && checked.out.contains(says), "{speaks} {more}: {checked:?}");
     }
+
+    // Where nobody may see a page without a token, and where the admin listener hears TLS alone.
+    let socket = folder.path().join("t.sock");
+    let shut = |port: u16| {
+        let listen = format!("{{ address = \"127.0.0.1:{port}\" }}, \"unix:{}\"", socket.display());
+        daemon().listen(listen).config("[auth]")
+    };
+    let running = shut(0).run().await;
+    let file = folder.path().join("shut.toml");
+    std::fs::write(&file, shut(running.address().port()).toml()).unwrap();
+    let checked = check_file(&file, &[("TICKERD_SERVER__LISTEN", "")]).await;
+    assert!(checked.code == 0 && checked.out.matches("a tickerd listens there").count() == 2, "{checked:?}");
+    let running = authority.daemon("admin = true").run().await;
+    let admin = running.admin().to_string();
+    std::fs::write(&file, authority.daemon("admin = true").toml()).unwrap();
+    let ours = [("TICKERD_SERVER__LISTEN", ""), ("TICKERD_SERVER__ADMIN", admin.as_str())];
+    let checked = check_file(&file, &ours).await;
+    assert!(checked.code == 0 && checked.out.contains("that answers TLS alone"), "{checked:?}");
 
     let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = stranger.local_addr().unwrap().to_string();

@@ -49,6 +49,7 @@ pub fn written() -> Vec<Row> {
         row("", "TICKERD_SERVER__LISTN=x", "unknown-key", "TICKERD_SERVER__LISTN", "TICKERD_SERVER__LISTEN"),
         row("", "TICKERD_SERVER__PING=20", "wrong-unit", "TICKERD_SERVER__PING", "write 20s"),
         row("", "TICKERD_LOG=banana", "wrong-log-level", "TICKERD_LOG", "info"),
+        row("", "TICKERD_LOG_FORMAT=xml", "wrong-log-level", "TICKERD_LOG_FORMAT", "write text or json"),
         row(server("listen = \"127.0.0.1:1\""), "", "wrong-type", "t.toml:2", "write [\"127.0.0.1:1\"]"),
         row(server("shards = \"4\""), "", "wrong-type", "t.toml:2", "write 4"),
         row(server("echo = \"yes\""), "", "wrong-type", "t.toml:2", "write true, without quotes"),
@@ -269,6 +270,20 @@ pub fn of_the_machine(folder: &Path) -> Vec<Row> {
             "feed-unknown-key",
             "t.toml:5",
             "did you mean seed?",
+        ),
+        row(
+            plugin("sim\"\n[feed.config]\nsymbols = \"A\""),
+            "",
+            "feed-wrong-value",
+            "t.toml:5",
+            "write symbols = [",
+        ),
+        row(
+            plugin("sim\"\n[feed.config]\nseed = \"7\""),
+            "",
+            "feed-wrong-value",
+            "t.toml:5",
+            "write a number",
         ),
         row(
             plugin("crypto\"\n[feed.config]\nprovider = \"krakn\""),

@@ -134,9 +134,9 @@ fn remedy_of(key: &str, what: &str, allowed: &str) -> String {
     let is_item = key.parse::<usize>().is_ok();
     match what {
         missing if missing.contains(" is missing; add it") => "add it below [feed.config]".to_owned(),
-        TEXT if takes("a whole number") || takes("a number") => "write it without quotes".to_owned(),
-        TEXT if takes("true or false") => "write true or false, without quotes".to_owned(),
         TEXT if takes("a list") && !is_item => format!("write {key} = [\"…\"]"),
+        TEXT if takes("a whole number") || takes("a number") => "write a number, without quotes".to_owned(),
+        TEXT if takes("true or false") => "write true or false, without quotes".to_owned(),
         "this is a whole number" | "this is a number" if takes("a text") => "put it in quotes".to_owned(),
         _ if allowed.is_empty() || allowed.len() > 60 => "correct the value".to_owned(),
         _ => format!("write {allowed}"),

@@ -57,7 +57,7 @@ fn examine(args: &CheckArgs) -> Report {
     let mut report = Report { problems, ..Report::default() };
     // What stands in a broken line is not known, and neither is what it would need.
     let is_broken = report.problems.iter().any(|problem| problem.code == Code::NotToml);
-    process::log_level(&mut report);
+    process::log(&mut report);
     if is_broken {
         let note = "addresses, folders and feeds were not looked at: correct what is not TOML first";
         report.notes.push(note.into());

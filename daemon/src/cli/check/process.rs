@@ -9,12 +9,18 @@ use tickerd_process::log;
 /// With fewer descriptors a crowd of a hundred clients is refused.
 const DESCRIPTORS_MIN: u64 = 512;
 
-/// Adds what is wrong with `TICKERD_LOG`.
-pub fn log_level(report: &mut Report) {
+/// Adds what is wrong with `TICKERD_LOG` and `TICKERD_LOG_FORMAT`.
+pub fn log(report: &mut Report) {
     if let Err(why) = log::filter(std::env::var("TICKERD_LOG").ok().as_deref()) {
         let (what, change) = why.split_once("; ").unwrap_or((&why, "unset it"));
         let what = what.strip_prefix("TICKERD_LOG: ").unwrap_or(what);
         report.problems.push(Problem::of_variable("TICKERD_LOG", Code::WrongLogLevel, what, change));
+    }
+    const FORMAT: &str = "TICKERD_LOG_FORMAT";
+    let is_written = std::env::var_os(FORMAT).is_some_and(|text| !text.is_empty());
+    if is_written && log::Format::from_env().is_err() {
+        let (what, change) = ("this is no format of the log", "write text or json");
+        report.problems.push(Problem::of_variable(FORMAT, Code::WrongLogLevel, what, change));
     }
 }
 

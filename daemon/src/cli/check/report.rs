@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use crate::cli::stdout::print;
 use tickerd_config::{Code, Finding, Place, Places, Problem, Problems};
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_WARNINGS};
 
@@ -87,10 +88,10 @@ impl Report {
             Format::Json => self.json(code, file, &problems, &warnings),
             Format::Github => self.github(code, file, &problems, &warnings),
         };
-        // A closed stdout or stderr must not change the verdict.
+        // A closed stderr must not change the verdict.
         let _ = std::io::stderr().lock().write_all(err.as_bytes());
-        let _ = std::io::stdout().lock().write_all(out.as_bytes());
-        ExitCode::from(code)
+        let printed = print("check", &out);
+        if code == 0 { printed } else { ExitCode::from(code) }
     }
 
     fn human(&self, code: u8, file: &Path, problems: &Problems, warnings: &Problems) -> Told {

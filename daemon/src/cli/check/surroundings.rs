@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::past;
 use super::report::Report;
-use tickerd_config::{AdminSocket, Code, Config, Listen, Listener, Places};
+use tickerd_config::{AdminSocket, Code, Config, Listen, Places};
 
 /// How long whoever holds an address may take to say who it is.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -24,15 +24,20 @@ const UNIT_FOLDERS: [&str; 2] = ["/run/tickerd", "/var/lib/tickerd"];
 
 /// What is asked first of a listener with the PROXY protocol, which says that this is no client.
 const NO_CLIENT: &str = "PROXY UNKNOWN\r\n";
-/// Words by which tickerd is known: those of a page that only it has, and what it says to HTTP where TLS is spoken.
-const WORDS: [&[u8]; 2] = [b"tickerd", b"This port speaks TLS: write https://"];
+/// Words by which tickerd is known: those of a page that only it has, what it says where `[auth]` lets nobody see that page
+/// without a token, and what it says to HTTP where TLS is spoken.
+const WORDS: [&[u8]; 3] =
+    [b"tickerd", b"say who you are: send auth with a token", b"This port speaks TLS: write https://"];
+/// Those to whom a listener says nothing at all: who is not its proxy, and on the admin listener who does not speak TLS.
+const TO_ITS_PROXY: &str = "answers its proxy alone";
+const TO_TLS: &str = "answers TLS alone";
 
 /// Who has an address.
 enum Holder {
     Nobody,
     Tickerd,
-    /// Someone who ends connections without a word, as tickerd does with those who are not its proxy.
-    Silent,
+    /// Someone who ends connections without a word, as tickerd does here with all but those it answers.
+    Silent(&'static str),
     Another,
 }
 
@@ -41,19 +46,23 @@ enum Holder {
 struct Question<'a> {
     proxy: bool,
     path: &'a str,
+    /// Whom a tickerd with this file answers there, if it ends other connections without a word.
+    answers_alone: Option<&'static str>,
 }
 
 /// Adds what is wrong with addresses and folders. What was refused already is not looked at.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
     if !report.is_refused("server.listen") {
         for (at, listen) in config.server.listen.iter().enumerate() {
-            address(report, places, &["server", "listen", &at.to_string()], listen, "/v1/openapi.json");
+            let answers_alone = listen.proxy.then_some(TO_ITS_PROXY);
+            let question = Question { proxy: listen.proxy, path: "/v1/openapi.json", answers_alone };
+            address(report, places, &["server", "listen", &at.to_string()], &listen.address, question);
         }
     }
     if !report.is_refused("server.admin") {
         let tls = config.server.tls.as_ref().is_some_and(|tls| tls.admin);
-        let admin = Listener { tls, ..config.server.admin.clone().into() };
-        address(report, places, &["server", "admin"], &admin, "/metrics");
+        let question = Question { proxy: false, path: "/metrics", answers_alone: tls.then_some(TO_TLS) };
+        address(report, places, &["server", "admin"], &config.server.admin, question);
     }
     if let AdminSocket::At(path) = &config.server.admin_socket
         && !report.is_refused("server.admin_socket")
@@ -74,9 +83,8 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
     }
 }
 
-fn address(report: &mut Report, places: &Places, key: &[&str], listen: &Listener, path: &str) {
-    let question = Question { proxy: listen.proxy, path };
-    match &listen.address {
+fn address(report: &mut Report, places: &Places, key: &[&str], listen: &Listen, question: Question<'_>) {
+    match listen {
         Listen::Unix(file) => {
             let ask = || match UnixStream::connect(file) {
                 Ok(stream) => {
@@ -128,11 +136,11 @@ fn held(report: &mut Report, places: &Places, key: &[&str], holder: Holder) {
             "a tickerd listens there now; if it is the one that is to run with this file, that is as it should be",
             "nothing, or use another address for a second one",
         ),
-        Holder::Silent => report.warn(
+        Holder::Silent(alone) => report.warn(
             places,
             key,
             Code::AddressOfTickerd,
-            "a program listens there now that answers its proxy alone, as a tickerd with this file does",
+            format!("a program listens there now that {alone}, as a tickerd with this file does"),
             "nothing if it is that tickerd (`ss -ltnp` names it), or use another address",
         ),
         Holder::Another => report.problem(
@@ -163,13 +171,14 @@ fn ask_tcp(address: SocketAddr, question: Question<'_>) -> Holder {
 }
 
 /// Asks for a page that only tickerd has.
-fn who(mut stream: impl Read + Write, host: &str, Question { proxy, path }: Question<'_>) -> Holder {
+fn who(mut stream: impl Read + Write, host: &str, question: Question<'_>) -> Holder {
+    let Question { proxy, path, answers_alone } = question;
     let until = Instant::now() + ANSWER;
     let first = if proxy { NO_CLIENT } else { "" };
     let request = format!("{first}GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
     let mut chunk = [0; 16 * 1024];
-    let nothing = if proxy { Holder::Silent } else { Holder::Another };
+    let nothing = answers_alone.map_or(Holder::Another, Holder::Silent);
     if stream.write_all(request.as_bytes()).is_err() {
         return nothing;
     }
