@@ -98,6 +98,18 @@ async fn rules_and_the_example_are_right_for_promtool() {
     promtool(&["test", "rules", "tests/observability/tickerd.rules.test.yml"]).await;
 }
 
+/// Goal: a feed whose market is closed is well, and no board counts it among those that are not.
+#[test]
+fn a_closed_market_is_no_trouble() {
+    let exprs = exprs(&["overview", "feeds"]);
+    let others = |expr: &&String| expr.contains("tickerd_feed_state{") && expr.contains("state!");
+    let counted: Vec<&String> = exprs.iter().map(|(_, expr)| expr).filter(others).collect();
+    assert!(
+        counted.len() == 2 && counted.iter().all(|expr| expr.contains("state!~\"up|closed\"")),
+        "{counted:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_prometheus_finds_all_that_is_promised() {
     let authority = Authority::new();
