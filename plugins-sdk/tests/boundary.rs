@@ -66,7 +66,7 @@ impl PollFeed for Scripted {
             "bad topic" => host.emit(Sample::json("a..b", "count", "1")).map(drop),
             _ => {
                 assert_eq!(host.emit(Sample::new("a", "count", &Count { n: self.n }))?, Emitted::Accepted);
-                host.emit(Sample::json("a", "beep", "\"1.10\"").source_time_ms(7)).map(drop)
+                host.emit(Sample::json("a.beep", "beep", "\"1.10\"").source_time_ms(7)).map(drop)
             }
         }
     }
@@ -165,6 +165,32 @@ fn samples_arrive_as_they_were_said() {
     assert_eq!((samples[1].json.as_str(), samples[1].source_time_ms), ("\"1.10\"", Some(7)));
     test.stop();
     assert_eq!(feed.poll().unwrap_err().0, TKR_ERR_STOPPING);
+}
+
+/// What a test's host refuses, tickerd refuses, for the same reason.
+#[test]
+fn samples_are_checked_as_tickerd_does() {
+    let test = TestHost::of::<Scripted>();
+    let emit = |topic: &str, event: &str, json: &str| {
+        let before = test.rejects().len();
+        match test.host().emit(Sample::json(topic, event, json)) {
+            Ok(_) => "taken".to_owned(),
+            Err(_) => test.rejects()[before].split(':').next().unwrap_or_default().to_owned(),
+        }
+    };
+    let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    assert_eq!(emit("a", "count", "{"), "bad_json");
+    assert_eq!(emit("a", "beep", "1"), "taken", "what was refused fixes nothing");
+    assert_eq!(emit("a", "count", "1"), "kind_changed");
+    assert_eq!(emit("a", "beep", &nested(64)), "taken");
+    assert_eq!(emit("a", "beep", &nested(65)), "bad_json");
+    test.host().retire("a").unwrap();
+    assert_eq!(emit("a", "count", "1"), "taken", "it is another topic now");
+    let segments = ["x".repeat(64), "y".repeat(64), "z".repeat(160 - 5 - 2 * 65)].join(".");
+    assert_eq!(emit(&segments, "count", "1"), "taken", "160 bytes with `test.`");
+    assert_eq!(emit(&format!("{segments}z"), "count", "1"), "bad_topic");
+    test.host().emit(Sample::json("b", "count", "1").source_time_ms(1 << 53)).unwrap();
+    assert_eq!(test.samples().last().unwrap().source_time_ms, None, "it is no exact number to clients");
 }
 
 #[test]

@@ -11,22 +11,23 @@
 //! ```
 #![expect(unsafe_code, reason = "the host's side of the C boundary, for tests")]
 
-use std::collections::VecDeque;
-use std::ffi::{c_char, c_void};
+use std::collections::{HashMap, VecDeque};
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::abi::*;
-use crate::info::{RESERVED_EVENTS, is_event_name};
 use crate::{Feed, Health, Host};
 
+mod checks;
 mod loaded;
 
+use checks::{Said, check, is_relative_topic};
 pub use loaded::{Loaded, feed_types};
 
 /// Where the virtual clock starts: 2026-01-01T00:00:00Z.
 pub const START_MS: u64 = 1_767_225_600_000;
-/// The longest value tickerd takes, in bytes.
-const VALUE_BYTES_MAX: usize = 48 * 1024;
+/// The feed's name, which stands before its topics.
+const INSTANCE: &CStr = c"test";
 
 /// A sample as the host got it.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +61,8 @@ struct Seen {
     stop: bool,
     stop_after: Option<u64>,
     declared: Option<Vec<String>>,
+    /// The event of each topic, by its first sample. An event has one class, so that it fixes that as well.
+    events: HashMap<String, String>,
 }
 
 /// The host's table with its state right behind it, so that callbacks find the state from the table's address.
@@ -105,7 +108,7 @@ impl TestHost {
             struct_size,
             abi_minor: TKR_ABI_MINOR,
             version: c"0.0.0-test".as_ptr(),
-            instance: c"test".as_ptr(),
+            instance: INSTANCE.as_ptr(),
             emit: Some(emit),
             log: Some(log),
             set_error: Some(set_error),
@@ -224,8 +227,17 @@ unsafe extern "C" fn emit(h: *const TkrHost, sample: *const TkrSample) -> TkrSta
         return TKR_ERR_STOPPING;
     }
     // SAFETY: as above, with the lengths beside the pointers.
-    match unsafe { checked(sample, &seen) } {
+    let said = unsafe {
+        Said {
+            topic: bytes(sample.topic, sample.topic_len),
+            event: bytes(sample.event, sample.event_len),
+            value: bytes(sample.value, sample.value_len),
+            source_time_ms: sample.source_time_unix_ms,
+        }
+    };
+    match check(&said, &seen) {
         Ok(captured) => {
+            seen.events.insert(captured.topic.clone(), captured.event.clone());
             seen.samples.push_back(captured);
             seen.samples_total += 1;
             if seen.stop_after.is_some_and(|total| seen.samples_total >= total) {
@@ -238,59 +250,6 @@ unsafe extern "C" fn emit(h: *const TkrHost, sample: *const TkrSample) -> TkrSta
             TKR_ERR_INVALID
         }
     }
-}
-
-/// The checks tickerd makes of one sample by itself, so that a feed's tests meet them first.
-///
-/// # Safety
-/// The sample's pointers lead to as many bytes as it says.
-unsafe fn checked(sample: &TkrSample, seen: &Seen) -> Result<Captured, String> {
-    // SAFETY: the caller vouches for it.
-    let (topic, event, value) = unsafe {
-        (
-            bytes(sample.topic, sample.topic_len),
-            bytes(sample.event, sample.event_len),
-            bytes(sample.value, sample.value_len),
-        )
-    };
-    let topic = std::str::from_utf8(topic).map_err(|_| "bad_topic: not UTF-8".to_owned())?;
-    let event = std::str::from_utf8(event).map_err(|_| "bad_event: not UTF-8".to_owned())?;
-    if !is_relative_topic(topic) {
-        return Err(format!("bad_topic: `{topic}`"));
-    }
-    if !is_event_name(event) {
-        return Err(format!("bad_event: `{event}`"));
-    }
-    if RESERVED_EVENTS.contains(&event) {
-        return Err(format!("reserved_event: `{event}`"));
-    }
-    if seen.declared.as_ref().is_some_and(|declared| !declared.iter().any(|d| d == event)) {
-        return Err(format!("bad_event: `{event}` is not among the feed's declared events"));
-    }
-    if value.len() > VALUE_BYTES_MAX {
-        return Err(format!("too_large: {} bytes", value.len()));
-    }
-    let json = std::str::from_utf8(value).map_err(|_| "bad_json: not UTF-8".to_owned())?;
-    let value = serde_json::from_str(json).map_err(|e| format!("bad_json: {e}"))?;
-    Ok(Captured {
-        topic: topic.to_owned(),
-        event: event.to_owned(),
-        value,
-        json: json.to_owned(),
-        source_time_ms: Some(sample.source_time_unix_ms).filter(|ms| *ms != 0),
-        at_ms: seen.now_ms,
-    })
-}
-
-/// Empty, or segments of `A–Z a–z 0–9 _ - %XX`, 1 to 64 long, at most 7 (the feed's name is the first of 8).
-fn is_relative_topic(topic: &str) -> bool {
-    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'A'..=b'F');
-    let escapes = |s: &str| {
-        s.split('%').skip(1).all(|rest| matches!(rest.as_bytes(), [high, low, ..] if hex(*high) && hex(*low)))
-    };
-    let alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'%');
-    let segment = |s: &str| (1..=64).contains(&s.len()) && s.bytes().all(alphabet) && escapes(s);
-    topic.is_empty() || topic.len() <= 160 && topic.split('.').count() <= 7 && topic.split('.').all(segment)
 }
 
 unsafe extern "C" fn log(h: *const TkrHost, level: i32, msg: *const c_char, len: usize) {
@@ -336,6 +295,7 @@ unsafe extern "C" fn retire(h: *const TkrHost, topic: *const c_char, len: usize)
         seen.rejects.push(format!("bad_topic: `{topic}`"));
         return TKR_ERR_INVALID;
     }
+    seen.events.remove(&topic);
     seen.retired.push(topic);
     TKR_OK
 }
