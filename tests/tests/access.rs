@@ -282,3 +282,40 @@ async fn since_brings_nothing_that_is_not_granted() {
         assert_eq!(reader.tick().await.topic(), "s.a");
     }
 }
+
+/// Goal: who may write to rooms by a pattern learns of no room, and no feed, that it was not told of. Method: names that are near.
+#[tokio::test]
+async fn who_may_write_learns_of_no_other_name() {
+    let (_script, daemon) = closed_with_feed().await;
+    let mut writer = identified(&daemon, WRITER).await;
+    let mut told = Vec::new();
+    for topic in ["rooms.dask", "rooms.x"] {
+        let path = format!("POST /v1/topics/{topic}");
+        let (status, answer) = ask(&daemon, &path, &[&bearer(WRITER)], "1").await;
+        assert_eq!(status, 404, "{answer}");
+        told.push(answer);
+        let (_, answer) = ask(&daemon, &format!("OPTIONS /v1/topics/{topic}"), &[], "").await;
+        told.push(answer);
+        for event in ["publish", "presence"] {
+            writer.send(json!({"event": event, "data": {"id": 1, "topic": topic, "value": 1}})).await;
+            told.push(writer.expect("error").await.text);
+        }
+    }
+    for text in told {
+        assert!(!text.contains("rooms.desk") && !text.contains("has s"), "{text}");
+    }
+}
+
+/// A browser asks in advance at the same address as it will ask then, with the ticket in it.
+#[tokio::test]
+async fn a_question_in_advance_leaves_the_ticket() {
+    let (_script, daemon) = closed_with_feed().await;
+    let origin = format!("Origin: http://{}", daemon.address());
+    let (_, answer) = ask(&daemon, "POST /v1/ticket", &[&bearer(READER), &origin], "").await;
+    let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let path = format!("/v1/topics/s.a?ticket={}", body["ticket"].as_str().unwrap());
+    for (method, status) in [("OPTIONS", 204), ("GET", 200), ("GET", 401)] {
+        let (answered, answer) = ask(&daemon, &format!("{method} {path}"), &[&origin], "").await;
+        assert_eq!(answered, status, "{method}: {answer}");
+    }
+}

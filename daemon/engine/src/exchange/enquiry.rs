@@ -69,7 +69,7 @@ pub enum PulseAsk {
     /// The bars of some topics.
     Bars { topics: Vec<String>, span: Span, hinted: bool },
     /// A message to a declared topic.
-    Publish(Message),
+    Publish { message: Message, hinted: bool },
 }
 
 /// What is answered.
@@ -115,6 +115,11 @@ pub struct Asker {
     pulse: Option<PulseAsker>,
     /// Whose turn it is: all know the same.
     turn: Arc<AtomicUsize>,
+}
+
+/// Waits for an answer; none if nobody could be asked.
+pub async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
+    asked?.await.ok()
 }
 
 impl Asker {

@@ -103,8 +103,8 @@ impl Directory {
     }
 
     /// The same for a topic that clients publish to: the error says what to declare.
-    pub fn check_room(&self, name: &str) -> Result<(), ProtocolError> {
-        self.check(name, true).map_err(|error| match (error.code, self.of(name)) {
+    pub fn check_room(&self, name: &str, hinted: bool) -> Result<(), ProtocolError> {
+        self.check(name, hinted).map_err(|error| match (error.code, self.of(name)) {
             (Code::UnknownTopic, None) => {
                 let change = format!(
                     "{}; what clients publish to is declared: [[topic]] name = {name:?}",

@@ -47,8 +47,8 @@ impl Enquiries {
                 continue;
             }
             let what = match what {
-                PulseAsk::Publish(message) => {
-                    publish(desk, message, answer);
+                PulseAsk::Publish { message, hinted } => {
+                    publish(desk, message, hinted, answer);
                     continue;
                 }
                 what => what,
@@ -63,7 +63,7 @@ impl Enquiries {
     /// The answer, or the question while it has to wait.
     fn found(&self, desk: &mut Desk<'_>, what: PulseAsk) -> Result<Answer, PulseAsk> {
         match what {
-            PulseAsk::Publish(_) => Err(what),
+            PulseAsk::Publish { .. } => Err(what),
             PulseAsk::Bars { topics, span, hinted } => {
                 let epoch = |topic: &String| desk.directory.epoch_of(topic).unwrap_or_default().into();
                 let epochs = topics.iter().map(epoch).collect();
@@ -95,8 +95,8 @@ impl Enquiries {
 }
 
 /// The answer comes at once, or later from the node that holds the room.
-fn publish(desk: &mut Desk<'_>, message: Message, answer: oneshot::Sender<Answer>) {
-    if let Err(error) = desk.directory.check_room(&message.topic) {
+fn publish(desk: &mut Desk<'_>, message: Message, hinted: bool, answer: oneshot::Sender<Answer>) {
+    if let Err(error) = desk.directory.check_room(&message.topic, hinted) {
         return drop(answer.send(Answer::Refused(error)));
     }
     if let Some((Who::Http(answer), published)) = desk.publish(message, Who::Http(answer)) {

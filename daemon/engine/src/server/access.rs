@@ -29,18 +29,17 @@ pub const TICKET_METHODS: &str = "POST, OPTIONS";
 /// Who may come in, and as whom.
 pub struct Access {
     judge: Option<Arc<dyn Judge>>,
-    anyone: Arc<Identity>,
 }
 
 impl Access {
     /// Without a judge everyone may do everything.
     pub fn new(judge: Option<Arc<dyn Judge>>) -> Access {
-        Access { anyone: access::anyone(judge.as_deref()), judge }
+        Access { judge }
     }
 
     /// Who has not said who it is.
     pub fn anyone(&self) -> Arc<Identity> {
-        self.anyone.clone()
+        access::anyone(self.judge.as_deref())
     }
 
     /// Whether there is `[auth]`, so that not everyone may do everything.

@@ -9,7 +9,7 @@ use hyper::{Method, Request};
 use super::answer::{Answer, Visit};
 use super::peers::peer::outside;
 use super::rest::api::{self, Api, Wanted};
-use super::rest::reply::{self, Looks, Reply};
+use super::rest::reply::{self, Looks, Reply, Written};
 use super::routes::{Routes, Way};
 use crate::exchange::limit::{self, Limit};
 use tickerd_model::access::identity::Identity;
@@ -68,8 +68,10 @@ impl Routes {
                         budgets.charge_looks(address, looks);
                     }
                     if let Some(address) = whose_past {
-                        let bytes = response.body().size_hint().exact().unwrap_or(0);
-                        past.charge_past(address, usize::try_from(bytes).unwrap_or(usize::MAX));
+                        let sent = response.body().size_hint().exact().unwrap_or(0);
+                        let sent = usize::try_from(sent).unwrap_or(usize::MAX);
+                        let written = response.extensions_mut().remove().map_or(0, |Written(bytes)| bytes);
+                        past.charge_past(address, sent.max(written));
                     }
                     standing().unwrap_or(response)
                 }))

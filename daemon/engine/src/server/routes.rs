@@ -131,7 +131,10 @@ impl Routes {
         };
         let is_socket = matches!(way, Way::Socket | Way::Echo);
         // Who has no place costs no look at a token.
+        // A browser asks in advance without saying for whom, and the ticket in the address is for what it asks then.
+        let is_in_advance = !is_socket && way != Way::Other && *request.method() == Method::OPTIONS;
         let who = match visit.place {
+            Ok(_) if is_in_advance => Ok(self.access.anyone()),
             Ok(_) => self.identify(&request, way, page.as_ref(), visit).await,
             Err(full) => Err(full.into()),
         };
@@ -159,10 +162,7 @@ impl Routes {
                 Ok((kind, who))
             }),
             (way, _) => match who {
-                // A browser asks in advance without saying for whom.
-                _ if way != Way::Other && *request.method() == Method::OPTIONS => {
-                    self.options(&request, way, page.is_some())
-                }
+                _ if is_in_advance => self.options(&request, way, page.is_some()),
                 Err(refusal) => self.refuse(refusal, way),
                 Ok(who) => match way {
                     Way::Stream => self.stream(&request, who, visit),

@@ -24,14 +24,13 @@ impl Bucket {
     /// # Errors
     /// The milliseconds until there is a token, if there is none.
     pub fn take(&mut self, per_s: u32, burst: u32, now_ms: u32) -> Result<(), u64> {
-        let passed = now_ms.wrapping_sub(self.at_ms) as f32;
-        self.tokens = (self.tokens + passed * per_s as f32 / 1000.0).min(burst as f32);
-        self.at_ms = now_ms;
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
-            return Ok(());
+        match self.owed_ms(per_s, burst, now_ms) {
+            Some(wait_ms) => Err(wait_ms),
+            None => {
+                self.tokens -= 1.0;
+                Ok(())
+            }
         }
-        Err(((1.0 - self.tokens) * 1000.0 / per_s.max(1) as f32).ceil() as u64)
     }
 
     /// Takes out the tokens that looking at `looks` topics or ticks costs, also if there are not enough. The debt is
@@ -48,12 +47,10 @@ impl Bucket {
 
     /// If the bucket is empty, the milliseconds until there is a token again.
     pub fn owed_ms(&mut self, per_s: u32, burst: u32, now_ms: u32) -> Option<u64> {
-        let mut looked_at = *self;
-        let waits = looked_at.take(per_s, burst, now_ms).err();
-        if waits.is_some() {
-            *self = looked_at;
-        }
-        waits
+        let passed = now_ms.wrapping_sub(self.at_ms) as f32;
+        self.tokens = (self.tokens + passed * per_s as f32 / 1000.0).min(burst as f32);
+        self.at_ms = now_ms;
+        (self.tokens < 1.0).then(|| ((1.0 - self.tokens) * 1000.0 / per_s.max(1) as f32).ceil() as u64)
     }
 }
 
@@ -78,5 +75,17 @@ mod tests {
         assert_eq!(bucket.owed_ms(10, 2, 70_050), Some(50));
         assert_eq!(bucket.owed_ms(10, 2, 70_100), None);
         assert_eq!(bucket.take(10, 2, 70_100), Ok(()), "looking takes nothing out");
+    }
+
+    /// What came in while nothing was taken counts once, and at most the burst.
+    #[test]
+    fn time_that_passed_pays_for_no_more_than_the_burst() {
+        let mut bucket = Bucket::new(2, 0);
+        for now_ms in [100_000, 200_000] {
+            assert_eq!(bucket.owed_ms(10, 2, now_ms), None);
+            bucket.charge(1e9, 10);
+            assert_eq!(bucket.owed_ms(10, 2, now_ms), Some(60_100));
+            assert_eq!(bucket.owed_ms(10, 2, now_ms + 60_000), Some(100));
+        }
     }
 }

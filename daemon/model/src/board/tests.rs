@@ -125,7 +125,9 @@ fn what_was_dropped_because_nobody_asked_is_told_as_gone() {
         board.want_every(is_wanted);
         board.offer(F, tick(&a, "0", 0));
         pushed(&mut board, 0);
-        (1..=300).for_each(|n| drop(board.offer(F, tick(&a, &n.to_string(), 0))));
+        for n in 1..=300 {
+            board.offer(F, tick(&a, &n.to_string(), 0));
+        }
         pushed(&mut board, 0);
         let missed = |seq| board.since("f.a", seq).map(|frames| frames.len());
         assert_eq!((missed(1), missed(45), missed(300)), (of_all, Some(256), Some(1)));

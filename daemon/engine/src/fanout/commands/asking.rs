@@ -5,7 +5,8 @@ use crate::exchange::question::{About, Client, Found, NotAsked, Question};
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::connection::request::Then;
 use crate::fanout::shard::Shard;
-use crate::fanout::shard::turns::Costly;
+use crate::fanout::shard::turns::{Costly, Seen};
+use crate::fanout::table::ids::CohortId;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 
 impl Shard {
@@ -36,24 +37,21 @@ impl Shard {
         self.tell_error(id, request, &error);
     }
 
-    /// Tells a client what the pulse found.
-    pub fn answer(&mut self, id: ConnId, then: Option<Then>, found: Found) {
+    /// Tells a client what the pulse found. `held` is the cohort that was built for it.
+    pub fn answer(&mut self, id: ConnId, (then, held): (Option<Then>, Option<CohortId>), found: Found) {
         match (then, found) {
             (Some(Then::TellHistory { request, topic }), Found::History(past)) => {
                 self.tell_history(id, request, &topic, past);
             }
             (Some(Then::TellBars { request }), Found::Bars(found)) => self.tell_bars(id, request, *found),
-            (Some(Then::Subscribe { wanted, is_paid }), Found::Missed(missed)) => {
-                self.subscribe_to_missed(id, wanted, is_paid, missed);
-            }
             // Topics came with beats that waited here when it was asked: nobody has asked what was missed of them.
             (Some(Then::Resume { wanted, last, appeared, tries: tries @ 1.. }), Found::Missed(_))
                 if appeared != self.table.topics.appeared() =>
             {
-                self.undertake_paid(id, Costly::Resume(wanted, last, tries - 1));
+                self.undertake_paid(id, Costly::Resume(wanted, Seen::UpTo(last, tries - 1)), held);
             }
-            (Some(Then::Resume { wanted, .. }), Found::Missed(missed)) => {
-                self.subscribe_to_missed(id, wanted, true, missed);
+            (Some(Then::Subscribe { wanted } | Then::Resume { wanted, .. }), Found::Missed(missed)) => {
+                self.subscribe_to_missed(id, wanted, held, missed);
             }
             (Some(Then::TellPublished { request }), Found::Published(result)) => {
                 self.tell_published(id, request, result);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::exchange::ConnId;
+use crate::exchange::access::Judge;
 use crate::exchange::arrival::USER_FULL;
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::notices::TOPICS_MAX;
@@ -11,7 +12,7 @@ use crate::fanout::outbox::Reply;
 use crate::fanout::shard::Shard;
 use crate::fanout::table::Table;
 use crate::fanout::table::asks::{Ask, Edit, What};
-use tickerd_model::access::identity::Identity;
+use tickerd_model::access::identity::{Identity, Proof};
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::rights::Verb;
 use tickerd_model::access::secret::Secret;
@@ -107,6 +108,20 @@ impl Shard {
         if before.user.is_none() {
             self.open(id, opening);
         }
+    }
+
+    /// Who has not said who it is has what such clients have now.
+    pub fn renew_anonymous(&mut self, id: ConnId, judge: &dyn Judge) {
+        let (before, now) = (self.who(id), judge.anonymous());
+        let is_anonymous = before.is_anonymous() && before.proof == Proof::None;
+        if !is_anonymous || before.rights == now.rights {
+            return;
+        }
+        self.serve_early(id);
+        if let Some(conn) = self.connection(id) {
+            conn.who = now.clone();
+        }
+        self.judge_again(id, &now);
     }
 
     /// Ends the subscriptions that these rights do not grant, and tells which; a pattern that they grant in part stays as far

@@ -5,7 +5,7 @@ use crate::exchange::ConnId;
 use crate::exchange::arrival::{Opening, TickId};
 use crate::fanout::connection::request::SubscribeRequest;
 use crate::fanout::shard::Shard;
-use crate::fanout::shard::turns::Costly;
+use crate::fanout::shard::turns::{Costly, Seen};
 use tickerd_model::board::missed::Last;
 use tickerd_model::protocol::VERSION;
 use tickerd_model::protocol::command::{Mode, Terms};
@@ -66,7 +66,10 @@ impl Shard {
         let command = match last {
             Some(TickId { epoch, n }) if epoch == settings.epoch => {
                 let last = if settings.node.is_some() { Last::Time(n) } else { Last::Number(n) };
-                Costly::Resume(Box::new(SubscribeRequest::of_address(topics, terms)), last, RESUMES_MAX)
+                Costly::Resume(
+                    Box::new(SubscribeRequest::of_address(topics, terms)),
+                    Seen::UpTo(last, RESUMES_MAX),
+                )
             }
             Some(_) => return self.subscribe_anew(id, topics, terms),
             None => Costly::Subscribe(Box::new(SubscribeRequest::of_address(topics, terms))),

@@ -10,7 +10,7 @@ use crate::exchange::question::About;
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::connection::request::{SubscribeRequest, Then};
 use crate::fanout::shard::Shard;
-use crate::fanout::shard::turns::{Costly, QueuedCommand};
+use crate::fanout::shard::turns::{Costly, QueuedCommand, Seen};
 use crate::fanout::table::Table;
 use crate::fanout::table::asks::{Edit, Member};
 use crate::fanout::table::effort::Effort;
@@ -65,13 +65,13 @@ impl Shard {
         if let Err(error) = self.pay(id, &command) {
             return self.tell_error(id, command.request().cloned(), &error);
         }
-        self.undertake_paid(id, command);
+        self.undertake_paid(id, command, None);
     }
 
-    /// Does a command that was paid for before.
-    pub fn undertake_paid(&mut self, id: ConnId, command: Costly) {
-        let Some(conn) = self.connection(id) else { return };
-        let mut queued = QueuedCommand { conn: id, generation: conn.generation, command, cohort: None };
+    /// Does a command that was paid for before. `held` is what was built for it so far.
+    pub fn undertake_paid(&mut self, id: ConnId, command: Costly, held: Option<CohortId>) {
+        let Some(conn) = self.connection(id) else { return self.release(held) };
+        let mut queued = QueuedCommand { conn: id, generation: conn.generation, command, cohort: held };
         if !self.is_about_patterns(id, &queued.command) {
             // As much as it names, and no more: it needs no turn.
             self.go_on(&mut queued, Some(Effort::unlimited()));
@@ -178,12 +178,22 @@ impl Shard {
         self.serve_early(id);
         match std::mem::replace(&mut queued.command, done) {
             Costly::Subscribe(wanted) => self.subscribe(id, *wanted),
-            Costly::Resume(wanted, last, tries) => {
-                let events = self.table.events_of(queued.cohort);
-                let wanted = Box::new(SubscribeRequest { was_there: true, ..*wanted });
-                let appeared = self.table.topics.appeared();
-                let then = Then::Resume { wanted, last, appeared, tries };
-                self.ask_pulse(id, About::Resume { topics: events, last }, then);
+            Costly::Resume(wanted, seen) => {
+                let (about, then) = match seen {
+                    Seen::Numbers(seqs) => (About::Since { seqs }, Then::Subscribe { wanted }),
+                    Seen::UpTo(last, tries) => {
+                        let events = self.table.events_of(queued.cohort);
+                        let wanted = Box::new(SubscribeRequest { was_there: true, ..*wanted });
+                        let appeared = self.table.topics.appeared();
+                        let then = Then::Resume { wanted, last, appeared, tries };
+                        (About::Resume { topics: events, last }, then)
+                    }
+                };
+                self.ask_pulse(id, about, then);
+                let asking = self.connection(id).and_then(|conn| conn.phase.asking_mut());
+                if let Some(asking) = asking.filter(|asking| asking.then.is_some()) {
+                    asking.held = queued.cohort.take();
+                }
             }
             Costly::Unsubscribe { request, names } => self.unsubscribe(id, request, &names),
             Costly::List { .. } | Costly::Get(_) => {}
@@ -208,7 +218,12 @@ impl Shard {
     }
 
     fn end(&mut self, queued: QueuedCommand) {
-        if let Some(held) = queued.cohort {
+        self.release(queued.cohort);
+    }
+
+    /// A cohort that was built for a command is not held for it any more.
+    pub fn release(&mut self, held: Option<CohortId>) {
+        if let Some(held) = held {
             self.table.cohorts.let_go(&mut self.table.topics, held);
             self.report_wants();
         }

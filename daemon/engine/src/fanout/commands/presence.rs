@@ -14,8 +14,10 @@ use tickerd_model::rooms::Person;
 impl Shard {
     /// Asks who is there, if the topic is a declared one.
     pub fn ask_members(&mut self, id: ConnId, request: Option<Id>, topic: String) {
-        let granted = self.who(id).check(Verb::Presence, &topic);
-        match granted.and_then(|()| self.table.topics.sources().check_room(&topic)) {
+        let who = self.who(id);
+        let sources = self.table.topics.sources();
+        let granted = who.check(Verb::Presence, &topic);
+        match granted.and_then(|()| sources.check_room(&topic, who.rights.is_open())) {
             Ok(()) => {
                 let then = Then::TellMembers { request, topic: topic.clone() };
                 self.ask_pulse(id, About::Members { topic }, then);

@@ -15,10 +15,10 @@ impl Shard {
         let Some((seat, person)) = self.person(id) else { return };
         let share = self.connection(id).and_then(|conn| conn.share.as_ref());
         let origin = Publisher { address: share.map(|share| share.address()), seat: Some(seat) };
-        let checked = self
-            .who(id)
+        let who = self.who(id);
+        let checked = who
             .check(Verb::Publish, &topic)
-            .and_then(|()| self.table.topics.sources().check_room(&topic))
+            .and_then(|()| self.table.topics.sources().check_room(&topic, who.rights.is_open()))
             .and_then(|()| checked_value(value.as_bytes()))
             .and_then(|value| Ok((value, to.map(To::parse).transpose()?)));
         match checked {

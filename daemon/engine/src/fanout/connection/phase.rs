@@ -3,6 +3,7 @@
 use tokio::task::AbortHandle;
 
 use super::request::Then;
+use crate::fanout::table::ids::CohortId;
 use tickerd_model::protocol::command::{self, Refused};
 
 /// What a connection may do and say now.
@@ -123,6 +124,8 @@ pub struct Asking {
     pub waits_for: WaitsFor,
     /// What is done with the pulse's answer.
     pub then: Option<Then>,
+    /// The cohort that is built for that.
+    pub held: Option<CohortId>,
 }
 
 /// What a command waits for.

@@ -60,8 +60,8 @@ pub enum Then {
     TellHistory { request: Option<Id>, topic: String },
     /// Tells a topic's bars.
     TellBars { request: Option<Id> },
-    /// Subscribes, and brings what was missed. `is_paid`: the client's budget has paid for it.
-    Subscribe { wanted: Box<SubscribeRequest>, is_paid: bool },
+    /// Subscribes, and brings what was missed.
+    Subscribe { wanted: Box<SubscribeRequest> },
     /// The same for who was there for the ticks up to the `last` one. `appeared` topics were known when it was
     /// asked what was missed, and it may be asked so many times more.
     Resume { wanted: Box<SubscribeRequest>, last: Last, appeared: u64, tries: u8 },
@@ -75,7 +75,7 @@ impl Then {
     /// The id of the command that it answers.
     pub fn request(&self) -> Option<&Id> {
         match self {
-            Then::Subscribe { wanted, .. } | Then::Resume { wanted, .. } => wanted.request.as_ref(),
+            Then::Subscribe { wanted } | Then::Resume { wanted, .. } => wanted.request.as_ref(),
             Then::TellHistory { request, .. }
             | Then::TellBars { request }
             | Then::TellPublished { request }

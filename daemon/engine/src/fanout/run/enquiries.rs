@@ -13,8 +13,9 @@ use tickerd_model::topic::Pattern;
 impl Shard {
     /// Answers an enquiry, or keeps it until there is an answer.
     pub fn answer_enquiry(&mut self, enquiry: Enquiry) {
-        if let Ask::Value { topic, least: seq, .. } = &enquiry.what
+        if let Ask::Value { topic, least: seq, hinted, .. } = &enquiry.what
             && self.seq(topic) < *seq
+            && self.table.topics.sources().check(topic, *hinted).is_ok()
         {
             let (topic, seq) = (topic.clone(), *seq);
             return self.waiters.entry(topic).or_default().push(Waiter::Least { seq, enquiry });
@@ -29,7 +30,8 @@ impl Shard {
             Ask::Rows(page) => Answer::Rows(self.rows(&page)),
             Ask::Disconnect { number } => Answer::Disconnected(self.disconnect(number)),
             Ask::Values { names, who } => self.read_values(&names, &who),
-            Ask::Takes { topic } => match self.table.topics.sources().check(&topic, true) {
+            // Whoever asks may have no right at all.
+            Ask::Takes { topic } => match self.table.topics.sources().check(&topic, false) {
                 Ok(()) => {
                     let source = self.table.topics.sources().of(&topic);
                     Answer::Takes { messages: source.is_some_and(|source| source.takes_messages(&topic)) }

@@ -47,8 +47,9 @@ impl Shard {
         if conn.phase.is_closing() {
             return self.start_reading(id);
         }
-        let then = conn.phase.asking_mut().and_then(|asking| asking.then.take());
-        self.answer(id, then, answer.found);
+        let asking = conn.phase.asking_mut();
+        let next = asking.map_or((None, None), |asking| (asking.then.take(), asking.held.take()));
+        self.answer(id, next, answer.found);
         self.answered(id, generation, WaitsFor::Pulse);
     }
 

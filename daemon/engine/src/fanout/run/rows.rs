@@ -55,7 +55,7 @@ impl Shard {
         });
         let is_meant = |conn: &Connection| {
             let user = which.user.as_deref();
-            let is_user = user.is_none() || user == conn.who.user.as_deref() || user == conn.name.as_deref();
+            let is_user = user.is_none() || user == conn.who.user.as_deref() || user == self.name(conn);
             let gets = |getting: &HashSet<CohortId>| conn.cohort.is_some_and(|id| getting.contains(&id));
             is_user && getting.as_ref().is_none_or(gets)
         };
@@ -70,6 +70,11 @@ impl Shard {
             }
         }
         rows
+    }
+
+    /// What a client calls itself. With `[auth]` whoever wants may come under any name, so then nobody is known by it.
+    fn name<'a>(&self, conn: &'a Connection) -> Option<&'a str> {
+        conn.name.as_deref().filter(|_| self.settings.access.is_none())
     }
 
     fn connection_row(&self, conn: &Connection, now_ms: u64) -> ConnectionRow {
@@ -94,7 +99,7 @@ impl Shard {
             address: conn.caller.address.map(|address| address.to_string()),
             agent: conn.caller.agent.as_deref().map(str::to_owned),
             user: conn.who.user.as_deref().map(str::to_owned),
-            name: conn.name.as_deref().map(str::to_owned),
+            name: self.name(conn).map(str::to_owned),
             proof: match &conn.who.proof {
                 Proof::None => None,
                 Proof::Token(name) => Some(format!("token {name}")),

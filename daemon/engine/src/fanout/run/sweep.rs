@@ -32,8 +32,11 @@ impl Shard {
             self.close(id, CloseCode::AuthTimeout);
             return true;
         }
-        if has_revoked && self.see_off_revoked(id) {
-            return true;
+        if has_revoked {
+            if self.see_off_revoked(id) {
+                return true;
+            }
+            self.renew_anonymous(id, &*judge);
         }
         let Some(conn) = self.connection(id) else { return false };
         let Some(ends_ms) = conn.who.ends_ms else { return false };

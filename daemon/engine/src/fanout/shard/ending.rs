@@ -11,7 +11,8 @@ const CLOSING_S: u32 = 5;
 impl Shard {
     /// Ends a connection at once; `code` is for the count.
     pub fn drop_connection(&mut self, id: ConnId, code: u16) {
-        let Some(conn) = self.connections.remove(id) else { return };
+        let Some(mut conn) = self.connections.remove(id) else { return };
+        self.release(conn.phase.asking_mut().and_then(|asking| asking.held.take()));
         // What the kernel holds for a peer that takes nothing is not worth keeping.
         conn.link.end(code == CloseCode::TooSlow.code());
         if let Some(cohort) = conn.cohort {
@@ -38,6 +39,7 @@ impl Shard {
         let (pos, now_s) = (self.pos, self.now_s);
         let until_s = now_s + CLOSING_S;
         let Some(conn) = self.connection(id) else { return };
+        let held = conn.phase.asking_mut().and_then(|asking| asking.held.take());
         if !conn.phase.close(until_s) {
             return;
         }
@@ -49,6 +51,7 @@ impl Shard {
         if let Some(cohort) = cohort {
             self.leave_cohort(id, generation, cohort);
         }
+        self.release(held);
         self.metrics.count_close(code);
         if !self.is_sse(id) {
             self.send(id, frame);

@@ -16,9 +16,9 @@ use tickerd_model::topic::{Pattern, Topic};
 #[derive(Debug)]
 pub enum Costly {
     Subscribe(Box<SubscribeRequest>),
-    /// A subscription of an event stream that had all ticks up to the one with this process-wide number. First the pulse is
-    /// asked what it missed, and so many times more if topics come meanwhile.
-    Resume(Box<SubscribeRequest>, Last, u8),
+    /// A subscription of a client that was there before. All that it brings its client to is built first. Then the pulse is asked
+    /// what was missed, and the change follows the answer at once: else ticks of the beats in between were lost.
+    Resume(Box<SubscribeRequest>, Seen),
     Unsubscribe {
         request: Option<Id>,
         names: Vec<String>,
@@ -46,6 +46,15 @@ pub struct Gathering {
     pub failed: Vec<Failed>,
     /// Whether more was found than one answer holds.
     pub truncated: bool,
+}
+
+/// What a client had.
+#[derive(Debug)]
+pub enum Seen {
+    /// Of these topics, all ticks up to these numbers.
+    Numbers(Vec<(String, u64)>),
+    /// All ticks up to this one of an event stream. If topics come meanwhile, the pulse is asked again, so many times at most.
+    UpTo(Last, u8),
 }
 
 impl Costly {

@@ -23,7 +23,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use crate::exchange::enquiry::{Answer, Ask, Asker, PulseAsk};
+use crate::exchange::enquiry::{Answer, Ask, Asker, PulseAsk, ask};
 use crate::exchange::past_bars::Span;
 use crate::exchange::question::{Message, Published};
 use tickerd_model::access::identity::Identity;
@@ -226,7 +226,7 @@ impl Api {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (asker, posted) = (self.asker.clone(), self.posted.clone());
-        let granted = who.check(Verb::Publish, &to.topic);
+        let (granted, hinted) = (who.check(Verb::Publish, &to.topic), who.rights.is_open());
         async move {
             if let Err(error) = granted {
                 return refused(&error);
@@ -248,7 +248,7 @@ impl Api {
                 Ok(value) => {
                     let origin = Publisher { address, seat: None };
                     let message = Message { topic: topic.clone(), publisher, origin, to, value };
-                    let answer = ask(asker.ask_pulse(PulseAsk::Publish(message))).await;
+                    let answer = ask(asker.ask_pulse(PulseAsk::Publish { message, hinted })).await;
                     if let Some(Answer::Published(Published { seq, letter: None, .. })) = &answer {
                         posted.note(topic, *seq);
                     }
@@ -266,7 +266,7 @@ impl Api {
         who: Arc<Identity>,
         stop: Stop,
     ) -> impl Future<Output = Reply> + Send + use<> {
-        let (asker, waiting) = (self.asker.clone(), self.waiting.clone());
+        let (asker, waiting, posted) = (self.asker.clone(), self.waiting.clone(), self.posted.clone());
         let least = match &wanted {
             Wanted::Topics { .. } | Wanted::Values { .. } | Wanted::Bars { .. } => 0,
             Wanted::Value { topic, .. } | Wanted::History { topic, .. } => self.posted.last(topic),
@@ -312,10 +312,16 @@ impl Api {
                 }
                 Wanted::Values { asked, known } => values::answer(&asker, asked, &who, &known).await,
                 Wanted::History { topic, limit } => {
-                    reply(ask(asker.ask_pulse(PulseAsk::History { topic, limit, least, hinted })).await)
+                    let history = |least| {
+                        asker.ask_pulse(PulseAsk::History { topic: topic.clone(), limit, least, hinted })
+                    };
+                    reply(posted.ask(&topic, least, history).await)
                 }
                 Wanted::Value { topic, known, wait } => {
-                    let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known, least, hinted })).await;
+                    let value = |least| {
+                        asker.ask(Ask::Value { topic: topic.clone(), known: known.clone(), least, hinted })
+                    };
+                    let now = posted.ask(&topic, least, value).await;
                     let seq = match &now {
                         Some(Answer::Same { seq, .. }) => *seq,
                         Some(Answer::Silent) if bar::is_among_bars(&topic) => {
@@ -353,11 +359,6 @@ async fn next(
         Ok(None) => Some(busy("the server is about to stop; try again")),
         Err(_) => None,
     }
-}
-
-/// Waits for an answer; none if nobody could be asked.
-pub(super) async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
-    asked?.await.ok()
 }
 
 /// Who says another name than its token does.

@@ -25,6 +25,10 @@ pub type Reply = Response<Full<Bytes>>;
 #[derive(Debug, Clone, Copy)]
 pub struct Looks(pub usize);
 
+/// The bytes of the past that were written for an answer, also if its client has them already.
+#[derive(Debug, Clone, Copy)]
+pub struct Written(pub usize);
+
 /// An answer as a response; without one the shard has too much to do.
 pub fn reply(answer: Option<Answer>) -> Reply {
     let (mut response, tag) = match answer {
@@ -78,6 +82,7 @@ pub fn tagged(body: Vec<u8>, known: &[String]) -> Reply {
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
     let tag = format!("{:016x}", hasher.finish());
+    let written = Written(body.len());
     let mut response = match known.contains(&tag) {
         true => {
             let mut same = Response::new(Full::default());
@@ -90,6 +95,7 @@ pub fn tagged(body: Vec<u8>, known: &[String]) -> Reply {
         response.headers_mut().insert(header::ETAG, value);
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response.extensions_mut().insert(written);
     response
 }
 
@@ -139,4 +145,20 @@ pub fn busy(detail: &str) -> Reply {
     let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_same_was_written_all_the_same() {
+        let first = tagged(b"0123".to_vec(), &[]);
+        let tag = first.headers()[header::ETAG].to_str().unwrap().trim_matches('"').to_owned();
+        let same = tagged(b"0123".to_vec(), &[tag]);
+        assert_eq!((first.status(), same.status()), (StatusCode::OK, StatusCode::NOT_MODIFIED));
+        for response in [first, same] {
+            assert!(matches!(response.extensions().get(), Some(Written(4))));
+        }
+    }
 }

@@ -7,7 +7,7 @@ use hyper::Request;
 
 use super::opening::Pairs;
 use super::reply::{self, Looks, Reply, tagged};
-use crate::exchange::enquiry::{Answer, Ask, Asker, GET_PATTERNS_MAX, VALUES_MAX};
+use crate::exchange::enquiry::{Answer, Ask, Asker, GET_PATTERNS_MAX, VALUES_MAX, ask};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event::Failed;
@@ -65,7 +65,7 @@ pub async fn answer(asker: &Asker, asked: Asked, who: &Arc<Identity>, known: &[S
     let (mut told, mut is_truncated) = (HashSet::<Box<str>>::new(), false);
     for names in named.chain(patterns.into_iter().map(|pattern| vec![pattern])) {
         let is_pattern = names.first().is_some_and(|name| Pattern::is_pattern(name));
-        let answer = super::api::ask(asker.ask(Ask::Values { names, who: who.clone() })).await;
+        let answer = ask(asker.ask(Ask::Values { names, who: who.clone() })).await;
         let Some(Answer::Values { frames, failed: not_had, truncated, looks: looked_at }) = answer else {
             return reply::reply(answer);
         };

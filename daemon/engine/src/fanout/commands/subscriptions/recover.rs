@@ -2,10 +2,12 @@
 //! the pulse, and then it is a subscription like any other.
 
 use crate::exchange::ConnId;
-use crate::exchange::question::{About, Missed};
-use crate::fanout::connection::request::{SubscribeRequest, Then};
+use crate::exchange::question::Missed;
+use crate::fanout::connection::request::SubscribeRequest;
 use crate::fanout::shard::Shard;
-use crate::fanout::shard::turns::Costly;
+use crate::fanout::shard::turns::{Costly, Seen};
+use crate::fanout::table::ids::CohortId;
+use tickerd_model::access::rights::Verb;
 use tickerd_model::protocol::command::{Epochs, Id, Mode, Since, Terms};
 
 /// The terms of one who was there for every tick.
@@ -28,11 +30,13 @@ impl Shard {
         wanted.since = Some(epoch);
         // Numbers of another history say nothing here.
         wanted.missed = other.into_iter().map(|(topic, _)| (topic, None)).collect();
+        // What becomes of a question tells whether there is such a topic, and costs the pulse something.
+        let who = self.who(id);
+        let seqs: Vec<_> =
+            seqs.into_iter().filter(|(topic, _)| who.rights.allow(Verb::Subscribe, topic)).collect();
         match seqs.is_empty() {
-            true => self.subscribe_to_missed(id, wanted, false, Vec::new()),
-            false => {
-                self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wanted, is_paid: false });
-            }
+            true => self.undertake(id, Costly::Subscribe(wanted)),
+            false => self.undertake(id, Costly::Resume(wanted, Seen::Numbers(seqs))),
         }
     }
 
@@ -55,20 +59,20 @@ impl Shard {
         self.undertake(id, Costly::Subscribe(Box::new(wanted)));
     }
 
-    /// Subscribes one who was there before, and brings what it missed.
+    /// Subscribes one who was there before, and brings what it missed. That is done at once, since what is live follows what was
+    /// missed; it costs little, as the cohort is `held` that it brings its client to.
     pub fn subscribe_to_missed(
         &mut self,
         id: ConnId,
         mut wanted: Box<SubscribeRequest>,
-        is_paid: bool,
+        held: Option<CohortId>,
         missed: Vec<Missed>,
     ) {
         let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
         self.charge_looks(id, frames);
         wanted.missed.extend(missed);
-        match is_paid {
-            true => self.undertake_paid(id, Costly::Subscribe(wanted)),
-            false => self.undertake(id, Costly::Subscribe(wanted)),
-        }
+        self.serve_early(id);
+        self.subscribe(id, *wanted);
+        self.release(held);
     }
 }

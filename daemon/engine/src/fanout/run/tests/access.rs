@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::exchange::access::{Brought, Judge, Redeemed, Shown, Then, TicketPlace};
+use crate::exchange::question::About;
 use crate::fanout::run::sweep::GRACE_MS;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::rights::{Rights, Verb};
@@ -225,6 +226,49 @@ fn a_renewed_token_with_fewer_rights_loses_subscriptions_and_is_told() {
         client.say(1, &[&auth("bob f.** 9999999")]);
         let (_, error) = bench.told(&mut client, "error").await;
         assert_eq!(error["code"], 409, "identity is for life");
+    });
+}
+
+/// What everyone may do is taken away: also from those who are there, and from what they ask for next.
+#[test]
+fn who_has_not_said_who_it_is_has_what_such_clients_have_now() {
+    run(async {
+        let (mut bench, words) = bench(3, &["f.0", "f.1"]);
+        bench.push(1).await;
+        let mut client = bench.client(&[]).await;
+        client.say(1, &[&subscribe(&["f.*"])]);
+        bench.told(&mut client, "subscribed").await;
+        *words.anonymous.lock().unwrap() = vec!["f.1", "f.2"];
+        bench.pass(0);
+        client.say(1, &[&subscribe(&["f.0"])]);
+        let (_, told) = bench.told(&mut client, "subscribed").await;
+        assert_eq!(told["failed"], json!([]), "it was not told yet");
+        words.revocations.fetch_add(1, Ordering::Relaxed);
+        bench.pass(0);
+        let (_, notice) = bench.told(&mut client, "notice").await;
+        assert_eq!(notice, json!({ "type": "revoked", "topics": ["f.0"] }));
+        client.say(1, &[&subscribe(&["f.0"])]);
+        let (_, told) = bench.told(&mut client, "subscribed").await;
+        assert_eq!(told["failed"][0]["topic"], "f.0");
+        bench.push(1).await;
+        let had: Vec<_> = seqs(&client.read()).into_iter().map(|(topic, _)| topic).collect();
+        assert_eq!(had.last().map(String::as_str), Some("f.2"));
+        assert!(!had.contains(&"f.0".to_owned()), "{had:?}");
+    });
+}
+
+/// The time or the price of an answer would tell whether there is such a topic.
+#[test]
+fn what_was_missed_of_a_topic_that_one_may_not_have_is_not_looked_for() {
+    run(async {
+        let (mut bench, _) = bench(2, &["f.1"]);
+        bench.push(1).await;
+        let mut client = bench.client(&[]).await;
+        let since = json!({ "epoch": "e", "seq": { "f.0": 1, "f.1": 1 } });
+        let data = json!({ "id": 2, "topics": ["f.0", "f.1"], "since": since });
+        client.say(1, &[&json!({ "event": "subscribe", "data": data }).to_string()]);
+        let About::Since { seqs } = bench.questions.recv().await.unwrap().about else { panic!("no since") };
+        assert_eq!(seqs, [("f.1".to_owned(), 1)]);
     });
 }
 

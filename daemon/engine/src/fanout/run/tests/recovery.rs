@@ -39,7 +39,7 @@ pub fn kinds(frames: &[String]) -> Vec<String> {
     frames.iter().map(event).collect()
 }
 
-const SINCE_1: &str =
+pub const SINCE_1: &str =
     r#"{"event":"subscribe","data":{"id":1,"topics":["f.0"],"since":{"epoch":"e","seq":{"f.0":1}}}}"#;
 
 /// Beats that come between the question and its answer are part of the answer, and those behind it are live.

@@ -74,6 +74,72 @@ fn subscribed(frame: &str) -> Option<usize> {
     Some(count? as usize)
 }
 
+/// Goal: what a client missed and what is live meet without a gap, also where its patterns take turns and others are before it.
+/// Method: a topic speaks at every turn.
+#[test]
+fn who_comes_back_with_patterns_misses_nothing_between_the_answer_and_its_subscription() {
+    run(async {
+        let mut bench = Bench::new(TOPICS);
+        bench.push(1).await;
+        bench.topics.truncate(1);
+        let mut client = bench.client(&[]).await;
+        let subscribe = r#"{"event":"subscribe","data":{"id":1,"topics":["f.0","**","*.*","f.*"],
+            "since":{"epoch":"e","seq":{"f.0":1}}}}"#;
+        client.say(1, &[subscribe]);
+        let others: Vec<Client> = ASKED.iter().map(|topics| bench.come(topics)).collect();
+        let mut turns = 0;
+        while bench.questions.is_empty() {
+            bench.turn().await;
+            bench.push(1).await;
+            turns += 1;
+        }
+        let more: Vec<Client> = ASKED.iter().map(|topics| bench.come(&topics[1..])).collect();
+        bench.push(1).await;
+        recovery::answer(&mut bench).await;
+        for _ in 0..20 {
+            bench.turn().await;
+            bench.push(1).await;
+        }
+        let frames = recovery::settle(&bench, &mut client).await;
+        let told: Vec<u64> =
+            seqs(&frames).into_iter().filter_map(|(topic, seq)| (topic == "f.0").then_some(seq)).collect();
+        assert!(turns > 1, "it takes turns");
+        assert_eq!(told, (2..=turns + 22).collect::<Vec<u64>>());
+        assert!(frames.iter().any(|frame| frame.contains(r#""recovered":true"#)));
+        drop((client, others, more));
+        while !bench.shard.borrow().connections.is_empty() || bench.shard.borrow().has_work() {
+            bench.turn().await;
+        }
+        assert_eq!(bench.shard.borrow().table.cohorts.count(), 0, "nothing is kept for nobody");
+    });
+}
+
+/// A client that leaves while the pulse looks for what it missed leaves nothing behind.
+#[test]
+fn what_was_built_for_an_answer_goes_with_its_client() {
+    run(async {
+        let mut bench = Bench::new(10);
+        bench.push(1).await;
+        for closes in [false, true] {
+            let mut client = bench.client(&[]).await;
+            client.say(1, &[&recovery::SINCE_1.replace(r#"["f.0"]"#, r#"["f.0","f.*"]"#)]);
+            while bench.questions.is_empty() {
+                bench.turn().await;
+            }
+            assert_eq!(bench.shard.borrow().table.cohorts.count(), 1);
+            let id = bench.shard.borrow().connections.keys().next().unwrap();
+            match closes {
+                true => bench.shard.borrow_mut().close(id, CloseCode::ServiceRestart),
+                false => bench.shard.borrow_mut().drop_connection(id, 1006),
+            }
+            drop((client, bench.questions.recv().await.unwrap()));
+            bench.turn().await;
+            assert_eq!(bench.shard.borrow().table.cohorts.count(), 0, "{closes}");
+            bench.shard.borrow_mut().drop_connection(id, 1006);
+        }
+    });
+}
+
 /// Goal: a `get` with patterns takes turns as well, and tells each topic once. Method: five patterns that match all topics.
 #[test]
 fn values_of_many_patterns_are_looked_for_in_turns() {
