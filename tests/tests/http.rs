@@ -340,6 +340,31 @@ async fn an_event_stream_goes_on_behind_its_last_event() {
         missed.sort_unstable();
         assert_eq!(got, missed, "after {id}");
     }
+    // What breaks off again while it catches up goes on as well, with ticks that come twice at most.
+    script.tick("now", json!({"n": 99})).await;
+    const MORE: &str = "GET /v1/sse?topics=s.now,s.e,s.f,s.x.*";
+    let first = &seen[0].0;
+    for cut in 1..12 {
+        let (mut id, mut got) = (first.clone(), std::collections::BTreeSet::new());
+        for most in [cut, usize::MAX] {
+            let mut back = request(&daemon, MORE, &format!("Last-Event-ID: {id}\r\n")).await;
+            back.head().await;
+            let mut ticks = 0;
+            while ticks < most && got.len() < 12 {
+                let (marked, event) = event(&mut back).await;
+                if event.is_tick() {
+                    id = marked.unwrap_or(id);
+                    got.insert(event.value()["n"].as_u64().unwrap());
+                    ticks += 1;
+                }
+            }
+        }
+        assert_eq!(
+            got.into_iter().collect::<Vec<_>>(),
+            [&(1..12).collect::<Vec<_>>()[..], &[99]].concat(),
+            "{cut}"
+        );
+    }
     // An epoch that differs from the daemon's in its first letter, whatever that is.
     let known = &seen[0].0;
     let foreign = format!("{}{}", if known.starts_with('x') { 'y' } else { 'x' }, &known[1..]);

@@ -84,6 +84,16 @@ impl Frame {
         self.bytes(encoding, encoder)
     }
 
+    /// The same without the id that an event stream has it with: who has this tick need not have those before it.
+    pub fn bytes_unmarked(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
+        let bytes = self.bytes_alone(encoding, encoder);
+        let id = match encoding {
+            Encoding::Sse if bytes.starts_with(b"id: ") => bytes.iter().position(|byte| *byte == b'\n'),
+            _ => None,
+        };
+        id.and_then(|end| bytes.get(end + 1..)).unwrap_or(bytes)
+    }
+
     /// The envelope alone: `{"event":…,"data":…}`.
     pub fn envelope(&self) -> &[u8] {
         self.message().text()

@@ -82,6 +82,8 @@ impl Outbox {
         let waiting: HashSet<SlotId> = self.backlog.slots().collect();
         let snapshots = std::mem::take(&mut self.snapshots);
         let mut rest = snapshots.into_iter();
+        // Whoever breaks off before what it missed is through has not had all up to one of these.
+        let bytes = if self.replay.is_empty() { Frame::bytes_alone } else { Frame::bytes_unmarked };
         while self.has_room()
             && let Some(Snapshot { slot: id, topic, tier }) = rest.next()
         {
@@ -93,7 +95,7 @@ impl Outbox {
             let Some(frame) = slot.newest_at(tier).filter(|_| !is_behind) else { continue };
             let n = frame.tick().n;
             if !ahead.has(id, n) {
-                self.bytes.extend_from_slice(frame.bytes_alone(encoding, current.encoder));
+                self.bytes.extend_from_slice(bytes(frame, encoding, current.encoder));
                 counts.frames += 1;
                 ahead.sent.insert(id, n);
             }
@@ -101,12 +103,14 @@ impl Outbox {
         self.snapshots = rest.collect();
     }
 
-    /// Adds the next ticks that were asked for with `since`; false when none are left.
+    /// Adds the next ticks that were asked for with `since`; false when none are left. They come topic by topic, so only the last of
+    /// all says that everything up to it was had.
     fn add_replay(&mut self, current: Current<'_>, encoding: Encoding, counts: &mut Counts) -> bool {
         while self.has_room()
             && let Some(frame) = self.replay.pop()
         {
-            self.bytes.extend_from_slice(frame.bytes_alone(encoding, current.encoder));
+            let bytes = if self.replay.is_empty() { Frame::bytes_alone } else { Frame::bytes_unmarked };
+            self.bytes.extend_from_slice(bytes(&frame, encoding, current.encoder));
             counts.frames += 1;
         }
         !self.bytes.is_empty()

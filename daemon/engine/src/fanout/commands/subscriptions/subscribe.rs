@@ -120,6 +120,8 @@ impl Recovery {
             }
         }
         self.resets.sort_unstable();
+        // Behind all others the topic that was pushed last: the end of its ticks is the end of all.
+        self.replay.sort_by_key(|(slot, _)| topics.held(*slot).map_or(0, |slot| slot.every().pos));
     }
 
     /// A topic that was asked for by name.
