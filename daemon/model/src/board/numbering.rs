@@ -165,6 +165,8 @@ impl Board {
             *ages_stale -= 1;
             Some(false)
         });
+        // They have their old ages, so that they may be stale before those of the last look.
+        self.sources.get_mut(&source).into_iter().for_each(|state| state.ages.next_look = 0);
     }
 
     /// `age` says whether a topic went stale, or had news.

@@ -165,6 +165,8 @@ impl Board {
             return;
         }
         state.ages.restored -= usize::from(std::mem::take(&mut place.is_restored));
+        // It may be stale before those of the last look.
+        state.ages.next_look = 0;
         if place.is_stale != is_stale {
             place.is_stale = is_stale;
             state.ages.stale = if is_stale { state.ages.stale + 1 } else { state.ages.stale - 1 };

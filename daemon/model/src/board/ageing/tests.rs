@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::board::Kept;
 use crate::board::tests::{F, feed};
 use crate::history::Limits;
 use crate::tick::Tick;
@@ -142,6 +143,37 @@ fn a_topic_that_was_nearly_too_old_when_it_came_is_told_in_time() {
     assert_eq!(board.next_look(F), Some(7 * s), "a quarter of the age later");
     assert_eq!(look(&mut board, 7 * s), [(1, true)]);
     assert_eq!(look(&mut board, 21 * s), [(0, true)]);
+}
+
+/// Goal: a topic that is fresh again with the age it had is told in time. Method: another was fresh at the look before, so that
+/// the next one was a whole age away.
+#[test]
+fn a_topic_that_is_fresh_again_with_its_old_age_is_told_in_time() {
+    let mut board = board();
+    say(&mut board, &topic("f.a"), 0);
+    board.desert(F);
+    say(&mut board, &topic("f.b"), 900);
+    assert_eq!(look(&mut board, 900), [(0, true)]);
+    board.undesert(F);
+    assert_eq!(look(&mut board, 901), [(0, false)]);
+    assert_eq!(look(&mut board, 1_200), [(0, true)], "a quarter late at most");
+
+    // The board of another node has the first topic fresh, and not quite as old.
+    let like = |age, is_stale| Kept {
+        topic: topic("f.a"),
+        seq: 1,
+        age,
+        is_stale,
+        floor: 0,
+        past: Vec::new(),
+        newest: None,
+    };
+    board.retire(F, &topic("f.b"));
+    board.replace(F, vec![like(100, false)], 2, &mut Vec::new()).unwrap();
+    assert_eq!(look(&mut board, 1_200), [(0, false)]);
+    board.replace(F, vec![like(900, false)], 2, &mut Vec::new()).unwrap();
+    assert_eq!(look(&mut board, 1_200), []);
+    assert_eq!(look(&mut board, 1_450), [(0, true)], "a quarter late at most");
 }
 
 /// As after a reload.
