@@ -197,7 +197,7 @@ impl Life {
                 None
             }
             Alarm::Second => {
-                let text = format!("{}, twice its `heartbeat`", silence_of(watchdog)?);
+                let text = format!("{}, twice its `heartbeat`", watchdog.told_silence()?);
                 self.hang(now, text)
             }
         }
@@ -243,14 +243,13 @@ impl Life {
     pub fn take_report(&mut self, report: Report, now: Instant) -> Option<End> {
         match report {
             Report::Hello(hello) => self.take_hello(&hello, now),
-            Report::Spoke => {}
             Report::Done { poll, result } => self.done(poll, result, now),
             Report::Fail(failure) => self.close(now, Some(failure)),
             Report::Leaving => self.close(now, None),
             Report::Mute if self.closing.is_none() => {
                 self.mute_until = Some(now + self.policy().stop_grace);
             }
-            Report::Mute => {}
+            Report::Spoke | Report::Mute => {}
             Report::Ended(result) => {
                 let why = self.closing.take().and_then(|closing| closing.why);
                 return Some(why.map_or(result, Err));
@@ -355,16 +354,21 @@ impl Life {
             let text = polling.overdue(1);
             return (FeedState::Stale, text);
         }
-        if let Some(text) = self.watchdog.as_ref().and_then(silence_of) {
+        if let Some(text) = self.watchdog.as_ref().and_then(Watchdog::told_silence) {
             return (FeedState::Stale, text);
         }
-        if self.hello_by.is_some() || !self.activity.is_heard() {
+        if self.is_starting() {
             return (FeedState::Down, STARTING.into());
         }
         match self.failed_poll() {
             Some(failure) => (FeedState::Degraded, failure.message.clone()),
             None => self.activity.reported().unwrap_or((FeedState::Up, String::new())),
         }
+    }
+
+    /// Whether it has not said yet what it is.
+    pub fn is_starting(&self) -> bool {
+        self.hello_by.is_some() || !self.activity.is_heard()
     }
 
     /// Whether a call failed and none has succeeded since.
@@ -393,8 +397,4 @@ impl Life {
     fn policy(&self) -> &Policy {
         &self.spec.policy
     }
-}
-
-fn silence_of(watchdog: &Watchdog) -> Option<String> {
-    watchdog.silence().map(|silence| format!("no sign of life for {}", seconds(silence)))
 }

@@ -197,7 +197,9 @@ impl Overseer {
 
     /// Does what others asked for since the last look. `Some`: the feed was to be killed, and this is its end.
     fn obey(&mut self, spec: &Arc<Spec>, stage: &mut Stage, now: Instant) -> Option<End> {
-        stage.current.pace().into_iter().for_each(|pace| self.lane.freshness().set_pace(pace));
+        if !stage.current.is_starting() {
+            self.lane.freshness().set_pace(stage.current.pace());
+        }
         if self.shared.is_stopping() {
             stage.swap = None;
             stage.current.close(now, None);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::log::figures::seconds;
+
 /// How many times signs of life are looked for within the limit. A sign may be older than it seems by one such interval.
 const LOOKS: u32 = 4;
 
@@ -53,6 +55,11 @@ impl Watchdog {
     /// How long the feed has been silent, if that is too long.
     pub fn silence(&self) -> Option<Duration> {
         self.rung.map(|alarm| if alarm == Alarm::First { self.limit } else { self.limit * 2 })
+    }
+
+    /// The same, told.
+    pub fn told_silence(&self) -> Option<String> {
+        self.silence().map(|silence| format!("no sign of life for {}", seconds(silence)))
     }
 }
 

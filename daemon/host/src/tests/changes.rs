@@ -92,3 +92,13 @@ fn the_limit_of_topics_is_that_of_what_runs() {
     assert!(matches!(bench.changed(with(3)), Reloaded::Swapped { .. }));
     bench.until("all topics", |bench| bench.seen.iter().any(|seen| seen.topic == "f.c"));
 }
+
+/// Goal: a feed that was polled and pushes now has no greatest age: it has news when there are any.
+#[test]
+fn one_that_is_polled_no_more_is_not_late() {
+    let file = Replaceable::new(&version(POLLING, "one"));
+    let mut bench = Bench::start(in_child(file.path.clone()));
+    bench.until("a pace", |bench| bench.lane.freshness().max_age().is_some());
+    assert!(matches!(bench.changed(counter("two")), Reloaded::Swapped { .. }));
+    bench.until("no pace", |bench| bench.lane.freshness().max_age().is_none());
+}

@@ -40,9 +40,11 @@ impl Freshness {
         self.suggested.store(max_age.map_or(0, micros), Ordering::Relaxed);
     }
 
-    /// Says that the feed has news every `pace`. Three times that is the greatest age, unless one is configured.
-    pub fn set_pace(&self, pace: Duration) {
-        self.suggested.store(micros(pace.saturating_mul(PACES)), Ordering::Relaxed);
+    /// Says that the feed has news every `pace`. Three times that is the greatest age, unless one is configured. `None`:
+    /// it has news when there are any, as a push feed does.
+    pub fn set_pace(&self, pace: Option<Duration>) {
+        let age = pace.map_or(0, |pace| micros(pace.saturating_mul(PACES)));
+        self.suggested.store(age, Ordering::Relaxed);
     }
 
     /// The age at which a state topic without news is stale. `None`: never.
@@ -104,7 +106,7 @@ mod tests {
         let ms = Duration::from_millis;
         let freshness = Freshness::default();
         assert_eq!(freshness.max_age(), None, "a feed without a pace never gets stale");
-        freshness.set_pace(ms(100));
+        freshness.set_pace(Some(ms(100)));
         assert_eq!(freshness.max_age(), Some(ms(300)));
         assert_eq!(
             freshness.source_max_age(),
@@ -112,9 +114,17 @@ mod tests {
             "hourly observations that are asked for each second are right"
         );
         freshness.set_max_age(ms(250));
-        freshness.set_pace(ms(200));
+        freshness.set_pace(Some(ms(200)));
         assert_eq!(freshness.max_age(), Some(ms(250)));
         assert_eq!(freshness.source_max_age(), Some(ms(250)));
+    }
+
+    #[test]
+    fn a_feed_that_is_polled_no_more_has_no_pace() {
+        let freshness = Freshness::default();
+        freshness.set_pace(Some(Duration::from_secs(1)));
+        freshness.set_pace(None);
+        assert_eq!(freshness.max_age(), None);
     }
 
     #[test]
