@@ -22,9 +22,6 @@ use crate::report::{Failure, Hello, Report, Reporter};
 use crate::supervise::reload::{Reloaded, Request};
 use tickerd_config::{Isolation, Source};
 
-/// Reports of a new process that are kept until it takes over. More are dropped: of those, only its end matters.
-const LATER_MAX: usize = 8;
-
 /// One swap under way.
 pub struct Swap {
     life: u64,
@@ -61,8 +58,24 @@ pub struct Successor {
     pub admitted: Admitted,
     /// Its hello, if it said one.
     pub hello: Option<Hello>,
-    /// Its reports since it was ready.
+    /// What else it reported and is of use to who takes it over, such as its end. The first of each kind.
     pub later: Vec<Report>,
+}
+
+impl Successor {
+    fn keep(&mut self, report: Report) {
+        match report {
+            Report::Hello(hello) => self.hello = Some(hello),
+            // Nobody has polled it yet.
+            Report::Spoke | Report::Done { .. } => {}
+            report => {
+                let kind = std::mem::discriminant(&report);
+                if !self.later.iter().any(|kept| std::mem::discriminant(kept) == kind) {
+                    self.later.push(report);
+                }
+            }
+        }
+    }
 }
 
 /// What the supervisor is to do next.
@@ -174,14 +187,13 @@ impl Swap {
                 Report::Ended(Ok(())) => {
                     NextStep::GiveUp(Reloaded::Failed("the new process ended before it was ready".into()))
                 }
-                _ => NextStep::Wait,
+                report => {
+                    successor.keep(report);
+                    NextStep::Wait
+                }
             },
             SwapStep::EndingOld(successor) => {
-                match report {
-                    Report::Hello(hello) => successor.hello = Some(hello),
-                    report if successor.later.len() < LATER_MAX => successor.later.push(report),
-                    _ => {}
-                }
+                successor.keep(report);
                 NextStep::Wait
             }
         }

@@ -93,3 +93,18 @@ fn a_flood_before_its_turn_waits() {
     assert_eq!(bench.seen.first().unwrap().value, "\"one 1\"");
     bench.stayed_up();
 }
+
+/// Goal: a new program that ends before its turn is told as ended, however much it said. Method: what it says of polls that
+/// nobody asked for, while the old one is slow to end.
+#[test]
+fn one_that_ends_before_its_turn_has_ended() {
+    let dir = scratch();
+    let path = dir.path().join("feed.sh");
+    put(&path, r#"trap '' TERM; echo '{"event":"quote","data":1}'; while :; do sleep 1; done"#);
+    let mut bench = Bench::start(spec(Source::Exec(vec![path.display().to_string()])));
+    bench.until_values(1);
+    let done = r#"echo '{"done":1}'"#;
+    put(&path, &format!(r#"echo '{{"event":"quote","data":2}}'; {}; exit 3"#, [done; 8].join("; ")));
+    assert!(matches!(bench.reloaded(true), Reloaded::Swapped { .. }));
+    bench.until_state(FeedState::Down, "exited with status 3");
+}
