@@ -104,6 +104,15 @@ impl FeedLog {
 
     /// Writes what the feed said. Lines over its rate are left out, and counted.
     pub fn write(&self, level: Level, pid: Option<u32>, message: &str) {
+        self.write_hidden(level, pid, || self.hide(message));
+    }
+
+    /// As [`FeedLog::write`], for a line of standard error: quotations are taken out too. False: it was left out.
+    pub fn write_error(&self, level: Level, pid: Option<u32>, message: &str) -> bool {
+        self.write_hidden(level, pid, || self.hide_in_error(message))
+    }
+
+    fn write_hidden(&self, level: Level, pid: Option<u32>, hidden: impl FnOnce() -> String) -> bool {
         let allowed = self.limit.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
         if let Some(suppressed) = allowed {
             if suppressed > 0 {
@@ -114,8 +123,9 @@ impl FeedLog {
                 );
             }
             // Hidden before it is cut: a part of a value would not be recognised.
-            self.tell(level, pid, &printable(&self.hide(message)));
+            self.tell(level, pid, &printable(&hidden()));
         }
+        allowed.is_some()
     }
 
     /// Writes what tickerd itself has to say about the feed; the rate does not count.

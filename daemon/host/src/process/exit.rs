@@ -55,9 +55,11 @@ impl Exit {
         while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
             == Err(nix::errno::Errno::EINTR)
         {}
-        // What is left in the pipes is read first. A process that it started may hold them open for ever.
+        // What is left in the pipes is read first. A process that it started may hold them open for ever; its words are not
+        // the feed's any more.
         if read.recv_timeout(LAST_READ) == Err(RecvTimeoutError::Timeout) {
             self.stdout.forget();
+            self.stderr.forget();
         }
         let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = killpg(pid, Signal::SIGKILL);

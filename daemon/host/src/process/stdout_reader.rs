@@ -10,6 +10,7 @@ use crate::intake::lane_sink::{LINE_FOLLOWS, LaneSink};
 use crate::intake::metrics;
 use crate::intake::sink::Sink;
 use crate::log::text::printable;
+use crate::process::pipe::Pipe;
 use crate::protocol::bad_line::Shown;
 use crate::protocol::lines::{self, LINE_BYTES_MAX, Said};
 use crate::protocol::splitter::{Item, Splitter};
@@ -67,7 +68,7 @@ impl StdoutReader {
         }
     }
 
-    /// From now on what the process says is read and thrown away.
+    /// From now on what the process says is thrown away, and soon it is not read any more.
     pub fn forget(&self) {
         self.wanted.store(false, Ordering::Release);
         // The reader looks at `wanted` with this lock held, and then waits. Taking the lock once makes sure that it waits
@@ -78,7 +79,8 @@ impl StdoutReader {
 
     /// Reads to the end of the stream. Waits for nothing but the pipe, and for room while lines are held, so that the
     /// process is not blocked.
-    pub fn read_to_end(&self, mut stdout: ChildStdout) {
+    pub fn read_to_end(&self, stdout: ChildStdout) {
+        let Ok(mut stdout) = Pipe::new(stdout, &self.wanted) else { return };
         let mut splitter = Splitter::new(LINE_BYTES_MAX);
         while splitter.read_from(&mut stdout).is_ok_and(|n| n > 0) {
             while let Some(item) = splitter.take() {
@@ -87,6 +89,9 @@ impl StdoutReader {
                 }
                 self.take(item);
             }
+        }
+        if !self.wanted.load(Ordering::Acquire) {
+            return;
         }
         if let Some(item) = splitter.rest() {
             self.take(item);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Bench, SOON, process, quick, scratch, shell};
+use super::{Bench, PATIENCE, SOON, process, quick, scratch, shell};
 use crate::{Policy, Spec};
 use tickerd_model::health::FeedState;
 
@@ -128,4 +128,36 @@ fn what_the_program_left_running_ends_with_its_life() {
             bench.bell.nap(bench.bell.rung());
         }
     }
+}
+
+/// Goal: a process that left its feed's group holds the pipes open for ever, and the daemon lets go of them all the same.
+#[test]
+fn pipes_are_closed_though_someone_holds_their_other_end() {
+    let dir = scratch();
+    let pid = dir.path().join("pid");
+    let script = format!("setsid sleep 300 & echo $! >{}; exit 1", pid.display());
+    let policy = Policy { restart_first: Duration::from_secs(86_400), ..quick() };
+    let mut bench = Bench::start(Spec {
+        policy: Policy { restart_max: policy.restart_first, ..policy },
+        ..shell(&script)
+    });
+    bench.until_state(FeedState::Down, "exited with status 1; starts again");
+    let pid = std::fs::read_to_string(pid).unwrap();
+    let pid = pid.trim();
+    let pipes = [1, 2].map(|fd| std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).unwrap());
+    let is_held = || {
+        let held = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        held.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|pipe| pipes.contains(&pipe))
+    };
+    let began = Instant::now();
+    while is_held() && began.elapsed() < PATIENCE {
+        bench.bell.nap(bench.bell.rung());
+    }
+    let was_held = is_held();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid.parse().unwrap()),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
+    assert!(!was_held, "{pipes:?}");
 }
