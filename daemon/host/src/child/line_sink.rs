@@ -291,7 +291,11 @@ impl Sink for LineSink {
     fn offer(&self, sample: &Sample<'_>) -> Result<Taken, Reject> {
         let now = now_unix_ms();
         let mut taking = self.taking();
-        let pushed = taking.normaliser.accept(sample, now).map(|tick| self.lane.push(tick));
+        let pushed = taking.normaliser.accept(sample, now).map(|mut tick| {
+            // As it was told: the daemon judges it, and says what is wrong with it.
+            tick.src_ts = sample.src_ts;
+            self.lane.push(tick)
+        });
         if let Some(floods) = taking.allowance.spend(1, now) {
             self.lane.set_flooded(floods);
         }

@@ -19,7 +19,7 @@ use crate::log::text::printable;
 use crate::log::trace;
 use tickerd_model::health::FeedState;
 use tickerd_model::lane::{Allowance, Lane, Taken};
-use tickerd_model::normalise::{Normaliser, Reject};
+use tickerd_model::normalise::{Normaliser, Reject, SOURCE_TIME_MAX};
 use tickerd_model::sample::Sample;
 use tickerd_model::topic::GrammarError;
 use tickerd_process::clock::now_unix_ms;
@@ -113,7 +113,7 @@ impl LaneSink {
         {
             self.lane.set_flooded(is_flooded);
         }
-        if pushed.is_ok() && sample.src_ts >= YEAR_2001_MS {
+        if pushed.is_ok() && (YEAR_2001_MS..=SOURCE_TIME_MAX).contains(&sample.src_ts) {
             // A source whose clock is ahead has no lag.
             taking.lag.observe(now.saturating_sub(sample.src_ts) as f64 / 1000.0);
             taking.tell_lag(now);
@@ -127,8 +127,9 @@ impl LaneSink {
                     self.dropped.inc_by(lost);
                 }
                 self.activity.note_accepted();
-                if sample.src_ts != 0 && sample.src_ts < YEAR_2001_MS {
-                    self.doubt(sample.src_ts);
+                match sample.src_ts {
+                    0 | YEAR_2001_MS..=SOURCE_TIME_MAX => {}
+                    odd => self.doubt(odd),
                 }
                 self.note_accepted();
             }
@@ -143,10 +144,16 @@ impl LaneSink {
     /// Logs, once, that a source time can hardly be meant.
     fn doubt(&self, src_ts: u64) {
         if !self.doubted.swap(true, Ordering::Relaxed) {
-            let text = format!(
-                "its source time {src_ts} lies before 2001: write Unix milliseconds, and multiply seconds by 1000; the values \
-                 are sent with it as it is"
-            );
+            let text = if src_ts > SOURCE_TIME_MAX {
+                format!(
+                    "its source time {src_ts} is far too great: write Unix milliseconds, not nanoseconds; it is left out"
+                )
+            } else {
+                format!(
+                    "its source time {src_ts} lies before 2001: write Unix milliseconds, and multiply seconds by 1000; the \
+                     values are sent with it as it is"
+                )
+            };
             self.feed_log.tell(Level::WARN, None, &text);
         }
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{Bench, scratch, spec};
-use crate::{Isolation, Policy, Source, Spec};
+use crate::{Isolation, Line, Policy, Source, Spec};
 use tickerd_model::health::FeedState;
 
 /// Writes a script in another process. If this process had it open for writing, children of other tests might inherit the
@@ -62,4 +62,29 @@ fn a_program_is_not_run_in_process() {
         "is a program, and a program runs in a process of its own; delete isolation",
     );
     bench.stop();
+}
+
+/// Goal: who writes nanoseconds is told once, from a script and from a library in a process of its own.
+#[test]
+fn a_source_time_that_is_far_too_great_is_told() {
+    let script =
+        r#"for n in 1 2; do echo '{"event":"quote","data":1,"ts":1800000000000000000}'; done; exec cat"#;
+    let folder = scratch();
+    let library = super::plugin::plugin(
+        folder.path(),
+        r#"static st poll(feed *f) {
+            sample s = { sizeof s, 0, "", 0, "quote", 5, "1", 1, 1800000000000000000 };
+            return f->h->emit(f->h, &s); }
+        PLUGIN(.mode = 1, .poll = poll, .default_poll = 5)"#,
+    );
+    for spec in [super::shell(script), super::plugin::in_child(library)] {
+        let mut bench = Bench::start(spec);
+        bench.until_values(2);
+        assert!(bench.seen.iter().all(|seen| seen.src_ts == 0), "{:?}", bench.seen);
+        let told = bench.supervisor().last_lines();
+        let is_it =
+            |line: &&Line| line.text.contains("1800000000000000000 is far too great: write Unix milli");
+        assert_eq!(told.iter().filter(is_it).count(), 1, "{told:?}");
+        bench.stop();
+    }
 }
