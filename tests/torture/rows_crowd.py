@@ -233,15 +233,16 @@ async def client_churn(scale):
             await asyncio.gather(*(visit(daemon) for _ in range(clients)))
             await daemon.metric_until("tickerd_connections", lambda count: count == 1)
             await until("the subscriptions to be gone", lambda: daemon.metric("tickerd_subscriptions") == 1)
-            figures.append((*await settled(daemon), daemon.threads()))
+            figures.append((*await settled(daemon), daemon.threads(), daemon.metric("tickerd_connection_tasks")))
             checker.check()
-        (before, descriptors, threads), (after, *last) = zip(*figures[warm - WINDOW : warm]), zip(*figures[-WINDOW:])
-        assert is_flat(before, after), f"KiB, descriptors and threads by round: {figures}"
+        (before, descriptors, threads, tasks), (after, *last) = zip(*figures[warm - WINDOW : warm]), zip(*figures[-WINDOW:])
+        assert is_flat(before, after), f"KiB, descriptors, threads and tasks by round: {figures}"
         assert min(last[0]) <= max(descriptors), f"descriptors: {figures}"
         assert min(last[1]) <= max(threads), f"threads: {figures}"
+        assert min(last[2]) <= max(tasks), f"tasks: {figures}"
         await checker.more(5)
         await checker.end()
     return (
         f"{(warm + rounds) * clients:,} clients, {(warm + rounds) * clients * 10:,} commands: {max(before)} KiB once warm, {min(after)} at the end; "
-        f"{min(last[0])} descriptors and {min(last[1])} threads as before"
+        f"{min(last[0])} descriptors, {min(last[1])} threads and {min(last[2]):.0f} tasks as before"
     )

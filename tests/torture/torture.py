@@ -29,7 +29,7 @@ ROWS = [
     ("plugin-file", "a plugin's file cut, overwritten and deleted while it is loaded", "its feed goes on; a new process of it says what is wrong, and runs once the file is right", rows_limits.plugin_file),
     ("topics", "10,000 topics that come and go", "nothing is left of them; memory flat", rows_crowd.topics_churn),
     ("slow", "1,000 slow readers of each kind", "the others get each tick; memory bounded; nothing is left", rows_crowd.slow_readers),
-    ("churn", "clients that come, subscribe, unsubscribe and go", "memory within 2 %, descriptors and threads as before", rows_crowd.client_churn),
+    ("churn", "clients that come, subscribe, unsubscribe and go", "memory within 2 %, descriptors, threads and tasks as before", rows_crowd.client_churn),
 ]
 # Rows that `--short` leaves out.
 LONG = {"address-space", "memory", "topics", "slow", "churn"}

@@ -44,6 +44,7 @@ pub struct Metrics {
     pub feeds: Feeds,
     pub compression: Compression,
     pub connections_lagging: IntGauge,
+    pub tasks: IntGauge,
     pub cohorts: IntGauge,
     pub ticks_skipped: IntCounter,
     pub beats_behind: IntCounter,
@@ -111,6 +112,11 @@ impl Metrics {
                 registry,
                 "tickerd_connections_lagging",
                 "Connections whose socket does not take bytes now.",
+            )?,
+            tasks: gauge(
+                registry,
+                "tickerd_connection_tasks",
+                "Tasks that wait for clients: for their sockets, or for the judgement of a token. One or two for each connection.",
             )?,
             cohorts: gauge(
                 registry,

@@ -31,7 +31,8 @@ impl Shard {
     /// The client has shut its sending side. It may still listen, and keeps its subscriptions. A ping is sent at once: if the
     /// client is gone, its system answers with a reset, which ends the connection.
     pub(super) fn hear_end(&mut self, id: ConnId) {
-        let Some(shard) = self.tasks.shard() else { return };
+        let tasks = self.tasks.clone();
+        let Some(shard) = tasks.shard() else { return };
         let Some(conn) = self.connection(id) else { return };
         // One that ends in the middle of a message is cut off, and has not chosen its end.
         if conn.echo || conn.phase.is_closing() || !conn.decoder.is_whole() {
@@ -39,7 +40,7 @@ impl Shard {
         }
         (conn.is_read, conn.pinged) = (false, false);
         let (link, generation) = (conn.link.clone(), conn.generation);
-        let task = tokio::task::spawn_local(async move {
+        let task = tasks.start(async move {
             link.broken().await;
             let mut shard = shard.borrow_mut();
             if shard.same_connection(id, generation).is_some() {

@@ -55,7 +55,8 @@ fn shard(
     uplink: Uplink,
 ) -> Rc<RefCell<Shard>> {
     Rc::new_cyclic(|me| {
-        let tasks = Tasks::new(me.clone(), Shard::read, Shard::resume, Shard::take_judgement);
+        let tasks =
+            Tasks::new(me.clone(), Shard::read, Shard::resume, Shard::take_judgement, metrics.tasks.clone());
         RefCell::new(Shard::new(number, settings, metrics, load, (uplink, tasks)))
     })
 }

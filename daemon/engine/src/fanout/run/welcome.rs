@@ -68,7 +68,7 @@ impl Shard {
         self.metrics.connections.inc();
         self.metrics.clients.of(encoding, link.is_tls()).inc();
         let Some(shard) = self.tasks.shard() else { return };
-        tokio::task::spawn_local(async move {
+        self.tasks.start(async move {
             // The runtime learns that a new socket takes bytes when it first looks; before that every write seems refused.
             // An error shows again at the first write.
             drop(link.writable().await);

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use prometheus::IntGauge;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::Shard;
 use crate::exchange::ConnId;
@@ -28,17 +30,38 @@ pub struct Tasks {
     on_readable: OnReady,
     on_writable: OnReady,
     on_judged: OnJudged,
+    running: IntGauge,
+}
+
+/// Counts a task until it has ended, also if it is aborted.
+struct Running(IntGauge);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Tasks {
-    /// For the connections of `shard`.
+    /// For the connections of `shard`. `running` counts them.
     pub fn new(
         shard: Weak<RefCell<Shard>>,
         on_readable: OnReady,
         on_writable: OnReady,
         on_judged: OnJudged,
+        running: IntGauge,
     ) -> Tasks {
-        Tasks { shard, on_readable, on_writable, on_judged }
+        Tasks { shard, on_readable, on_writable, on_judged, running }
+    }
+
+    /// Starts a task.
+    pub fn start(&self, task: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
+        self.running.inc();
+        let running = Running(self.running.clone());
+        tokio::task::spawn_local(async move {
+            let _running = running;
+            task.await;
+        })
     }
 
     /// The shard, while it runs.
@@ -54,7 +77,7 @@ impl Tasks {
         }
         conn.is_read = true;
         let (link, generation, on_readable) = (conn.link.clone(), conn.generation, self.on_readable);
-        tokio::task::spawn_local(async move {
+        self.start(async move {
             while link.readable().await.is_ok() {
                 if !on_readable(&mut shard.borrow_mut(), id, generation) {
                     return;
@@ -76,7 +99,7 @@ impl Tasks {
         let Some(shard) = self.shard.upgrade() else { return };
         let (judged, on_judged) = (oneshot::channel(), self.on_judged);
         judge.judge(token, Box::new(|judgement| drop(judged.0.send(judgement))));
-        tokio::task::spawn_local(async move {
+        self.start(async move {
             // A judge that ends without a word is about to stop.
             let judgement = judged.1.await.unwrap_or(Err(Refusal::Busy));
             on_judged(&mut shard.borrow_mut(), id, generation, request, judgement);
@@ -90,7 +113,7 @@ impl Tasks {
             return;
         }
         let (link, generation, on_writable) = (conn.link.clone(), conn.generation, self.on_writable);
-        tokio::task::spawn_local(async move {
+        self.start(async move {
             while link.writable().await.is_ok() {
                 if !on_writable(&mut shard.borrow_mut(), id, generation) {
                     return;
