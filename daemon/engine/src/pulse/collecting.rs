@@ -30,16 +30,12 @@ impl Pulse {
         self.board.set_clock(now);
         self.board.want_every(self.nodes.is_some() || self.outlet.wants_every());
         self.bars.look(now / 1_000, now_unix_ms());
-        for (id, Followed { lane, fields, .. }) in &mut self.sources {
-            let specs = lane.as_ref().and_then(|lane| fields.look(lane));
-            specs.into_iter().for_each(|specs| self.bars.specify(*id, specs));
-        }
         self.wants.take_in(self.outlet.wants());
         let moves = self.outlet.moves();
         self.rooms.settle(moves, now_unix_ms(), &mut self.pending);
         self.arrivals.begin();
         self.flooded_until = None;
-        for (id, Followed { lane, watch, emptied, .. }) in &mut self.sources {
+        for (id, Followed { lane, watch, emptied, fields, .. }) in &mut self.sources {
             let Some(lane) = lane else { continue };
             let is_flooded = !all && lane.is_flooded();
             let drained = if is_flooded {
@@ -58,6 +54,8 @@ impl Pulse {
             } else {
                 lane.drain()
             };
+            // A feed says what its fields mean before its first tick: whose tick is here, that is here as well.
+            fields.look(lane).into_iter().for_each(|specs| self.bars.specify(*id, specs));
             *emptied = now;
             if self.nodes.as_ref().is_some_and(|nodes| nodes.is_follower(*id)) {
                 continue;
