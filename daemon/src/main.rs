@@ -14,7 +14,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tickerd_author::plugin;
 use tickerd_author::record::{RecordArgs, Recording};
 use tickerd_config::Config;
-use tickerd_engine::app::{App, Passed, Running, StartError};
+use tickerd_engine::app::{App, ListenError, Passed, Running, StartError};
 use tickerd_host::{feed_exec, feed_host, warden};
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
 use tickerd_process::log;
@@ -177,7 +177,9 @@ fn start(
         Err(error) => {
             let error: StartError = error;
             output::tell(&format!("tickerd: {error}\n"));
-            ExitCode::from(EXIT_FAILED)
+            // What the service manager passes is the same at the next start.
+            let is_wrong = matches!(error.downcast_ref(), Some(ListenError::Passed(_)));
+            ExitCode::from(if is_wrong { EXIT_CONFIG } else { EXIT_FAILED })
         }
     }
 }

@@ -23,9 +23,9 @@ for at, place in enumerate(places):
         where = "unix:" + one.getsockname()
     else:
         one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if place == "udp" else socket.SOCK_STREAM)
-        one.bind(("127.0.0.1", 0))
+        one.bind(("0.0.0.0" if place == "every" else "127.0.0.1", 0))
         where = "127.0.0.1:%d" % one.getsockname()[1]
-    if place in ("tcp", "unix"):
+    if place in ("tcp", "every", "unix"):
         one.listen(64)
     sockets.append(one)
     config = config.replace("PLACE%d" % at, where)
@@ -115,11 +115,35 @@ async fn a_socket_that_is_passed_and_not_configured_ends_the_start() {
         ("tcp", &elsewhere, "that is not in listen in [server]; add \"127.0.0.1:"),
         ("unix", &elsewhere, "that is not in listen in [server]; add \"unix:/"),
         ("tcp,tcp", &other, "that is not in listen in [server]; add \"127.0.0.1:"),
+        // It listens where the configuration wants to, and elsewhere.
+        ("every", &other, "that is not in listen in [server]; add \"0.0.0.0:"),
         ("deaf", &other, "passed socket 1 (from \"tickerd.socket\"), and it does not listen"),
         ("udp", &other, "passed socket 1 (from \"tickerd.socket\"), and fd 3 is not a valid"),
     ] {
         let mut manager = manager(places, config);
-        assert_eq!(manager.printed("ended ").await, "ended 1", "{places}");
+        assert_eq!(manager.printed("ended ").await, "ended 78", "{places}");
         manager.logged(says).await;
     }
+}
+
+#[tokio::test]
+async fn a_passed_address_stays_until_a_restart() {
+    let listen = "{ address = \"PLACE0\" }, { address = \"127.0.0.1:0\" }";
+    let mut manager = manager("tcp", &daemon().listen(listen));
+    let tcp = manager.printed("holds ").await["holds ".len()..].to_owned();
+    let first = Child::of(&mut manager, 1).await;
+    manager.printed("admin on ").await;
+    let file = manager.folder().join("tickerd.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let less = good.replace(&format!("{{ address = \"{tcp}\" }}, "), "");
+    assert_ne!(less, good);
+    std::fs::write(&file, less).unwrap();
+    kill(first.0, Signal::SIGHUP).unwrap();
+    let says = format!("nothing was applied: server.listen: the service manager holds the socket of {tcp}");
+    manager.logged(&says).await;
+    greeted(TcpStream::connect(&tcp).await.unwrap()).await;
+    std::fs::write(&file, good).unwrap();
+    kill(first.0, Signal::SIGHUP).unwrap();
+    manager.logged("the configuration is as it was").await;
+    greeted(TcpStream::connect(&tcp).await.unwrap()).await;
 }

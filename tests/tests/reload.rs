@@ -74,8 +74,17 @@ impl Bench {
 
     /// The same without a process of its own.
     async fn ask(&self) -> Value {
+        self.answer("reload").await
+    }
+
+    /// Where the daemon says that it listens.
+    async fn listens(&self) -> Value {
+        self.answer("status").await["status"]["listen"].clone()
+    }
+
+    async fn answer(&self, command: &str) -> Value {
         let mut stream = UnixStream::connect(self.folder.path().join("admin.sock")).await.unwrap();
-        stream.write_all(b"{\"command\":\"reload\"}\n").await.unwrap();
+        stream.write_all(format!("{{\"command\":\"{command}\"}}\n").as_bytes()).await.unwrap();
         let mut line = String::new();
         within("an answer", BufReader::new(stream).read_line(&mut line)).await.unwrap();
         serde_json::from_str(&line).unwrap()

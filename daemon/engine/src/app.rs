@@ -44,6 +44,7 @@ use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::PulseAsker;
 use crate::exchange::limit::Tally;
 use crate::fanout::{self, Fanout};
+pub use crate::listen::error::Error as ListenError;
 pub use crate::listen::passed::Passed;
 use crate::metrics;
 use crate::pulse;
@@ -175,7 +176,7 @@ impl App {
             bell: bell.clone(),
             ready: Arc::default(),
             metrics: feed_metrics,
-            contract: Arc::new(Contract::new(documents::facts(server.addresses(), &config.bars))),
+            contract: Arc::new(Contract::new(documents::facts(&server.open().addresses(), &config.bars))),
             warden: Arc::new(Warden::new(program.clone())),
             program,
             hellos: joined.as_ref().map(|_| hello::Hellos::default()),
@@ -239,7 +240,7 @@ impl App {
             epoch: Box::new(move || told.get().epoch.clone()),
             config: name,
             started: Instant::now(),
-            listen: server.addresses().iter().map(ToString::to_string).collect(),
+            open: server.open(),
             admin: admin.url(),
             clients: fanout_metrics.connections.clone(),
             lagging: fanout_metrics.connections_lagging.clone(),

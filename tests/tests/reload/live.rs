@@ -102,6 +102,9 @@ async fn listeners_come_and_go_and_connections_stay() {
     std::fs::write(bench.file(), more).unwrap();
     let (code, report) = bench.reload_as_it_is().await;
     assert_eq!((code, keys(&report)), (0, vec!["server.listen"]), "{report}");
+    let (at_first, later) =
+        (format!("http://{}/", bench.daemon.address()), format!("unix:{}", socket.display()));
+    assert_eq!(bench.listens().await, json!([at_first, later]));
     let stream = UnixStream::connect(&socket).await.unwrap();
     let mut unix = Client::over(stream, "ws://localhost/ws").await;
     unix.expect("connected").await;
@@ -110,6 +113,7 @@ async fn listeners_come_and_go_and_connections_stay() {
     std::fs::write(bench.file(), good).unwrap();
     let (code, _) = bench.reload_as_it_is().await;
     assert_eq!(code, 0);
+    assert_eq!(bench.listens().await, json!([at_first]));
     within("the address to be free", async {
         while UnixStream::connect(&socket).await.is_ok() {
             tokio::task::yield_now().await;

@@ -16,6 +16,7 @@ use super::reloader::Reloader;
 use crate::admin::Readiness;
 use crate::control::{CheckRow, Command, Commands, FeedRow, Lists, LogLine, ReloadRow, Reloading, Status};
 use crate::exchange::enquiry::Asker;
+use crate::server::Open;
 use tickerd_config::{self as config, Isolation};
 use tickerd_host::Reloaded;
 use tickerd_identity::Revocation;
@@ -28,7 +29,7 @@ pub struct Facts {
     /// The configuration file, if there is one.
     pub config: Option<String>,
     pub started: Instant,
-    pub listen: Vec<String>,
+    pub open: Open,
     pub admin: String,
     pub clients: IntGauge,
     pub lagging: IntGauge,
@@ -94,7 +95,7 @@ fn status(facts: &Facts, feeds: &[Arc<Feed>], rates: &Rates) -> Status {
         epoch: (facts.epoch)(),
         config: facts.config.clone(),
         uptime_s: facts.started.elapsed().as_secs(),
-        listen: facts.listen.clone(),
+        listen: facts.open.addresses().iter().map(ToString::to_string).collect(),
         admin: facts.admin.clone(),
         clients: count(&facts.clients),
         clients_lagging: count(&facts.lagging),

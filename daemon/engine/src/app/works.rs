@@ -104,8 +104,15 @@ impl Works {
                 ));
             }
         }
+        let gone: Vec<_> = before.iter().filter(|listener| !after.contains(listener)).cloned().collect();
+        if let Some(held) = gone.iter().find(|gone| self.server.is_passed(gone)) {
+            return Err(format!(
+                "server.listen: the service manager holds the socket of {}, where clients would wait for ever; take its \
+                 ListenStream= out of the unit (tickerd.socket) too, and restart both",
+                held.address
+            ));
+        }
         let fresh = self.server.bind(added).map_err(|error| error.to_string())?;
-        let gone = before.iter().filter(|listener| !after.contains(listener)).cloned().collect();
         Ok(Prepared { page, fresh, gone })
     }
 

@@ -20,7 +20,7 @@ use super::stop::Stop;
 use super::transport::Transport;
 use crate::listen::hosts::Door;
 use crate::listen::log_limit::LogLimit;
-use crate::listen::passed::{self, Passed};
+use crate::listen::passed;
 use crate::listen::socket_file::{self, SocketFile};
 use tickerd_config::{self as config, Listen};
 
@@ -37,6 +37,7 @@ const SOCKET_MODE: u32 = 0o660;
 pub struct Listener {
     address: config::Listener,
     socket: Bound,
+    is_passed: bool,
 }
 
 enum Bound {
@@ -46,16 +47,18 @@ enum Bound {
 }
 
 impl Listener {
-    /// Binds the address, unless the service manager has passed a socket that is bound to it.
-    pub fn bind(wanted: &config::Listener, passed: &mut Passed) -> Result<Listener, Error> {
+    /// Takes a socket of the address that the service manager has passed.
+    pub fn passed(wanted: &config::Listener, socket: passed::Socket) -> Listener {
+        let socket = match socket {
+            passed::Socket::Tcp(socket) => Bound::Tcp(socket),
+            passed::Socket::Unix(socket) => Bound::Unix(socket, None),
+        };
+        Listener { address: wanted.clone(), socket, is_passed: true }
+    }
+
+    /// Binds the address.
+    pub fn bind(wanted: &config::Listener) -> Result<Listener, Error> {
         let listen = &wanted.address;
-        if let Some(socket) = passed.take(listen) {
-            let socket = match socket {
-                passed::Socket::Tcp(socket) => Bound::Tcp(socket),
-                passed::Socket::Unix(socket) => Bound::Unix(socket, None),
-            };
-            return Ok(Listener { address: wanted.clone(), socket });
-        }
         let bound = match listen {
             Listen::Tcp(address) => bind_tcp(*address),
             Listen::Unix(path) => {
@@ -67,12 +70,17 @@ impl Listener {
             io::ErrorKind::AddrInUse => Error::Taken { listen: listen.clone() },
             _ => Error::Bind { listen: listen.clone(), source },
         })?;
-        Ok(Listener { address: config::Listener { address, ..wanted.clone() }, socket })
+        Ok(Listener { address: config::Listener { address, ..wanted.clone() }, socket, is_passed: false })
     }
 
     /// The actual address, and what is spoken there.
     pub fn address(&self) -> &config::Listener {
         &self.address
+    }
+
+    /// Whether the service manager holds the socket too.
+    pub fn is_passed(&self) -> bool {
+        self.is_passed
     }
 
     /// Accepts until told to stop, then closes the socket and removes its file.

@@ -10,6 +10,7 @@ mod connection;
 mod gates;
 mod listener;
 mod metrics;
+mod open;
 mod peers;
 mod rest;
 mod routes;
@@ -40,6 +41,7 @@ pub use connection::{CountClose, Place};
 use gates::Gates;
 use listener::Listener;
 pub use metrics::Metrics;
+pub use open::Open;
 pub use rest::page::Page;
 use rest::page::{folder, folder::Folder};
 pub use routes::{FEEDS, KEYS};
@@ -80,7 +82,7 @@ pub fn open_page(config: &config::Server) -> Result<Page, String> {
 /// A server that has its addresses and does not serve yet: clients that connect now wait in the backlog.
 pub struct Server {
     listeners: Vec<Listener>,
-    addresses: Vec<config::Listener>,
+    open: Open,
     tls: Option<Arc<Renewal>>,
     config: config::Server,
     metrics: Arc<Metrics>,
@@ -97,21 +99,29 @@ impl Server {
         tally: Arc<Tally>,
     ) -> Result<Server, Error> {
         let page = open_page(&config).map_err(Error::Page)?;
-        let listeners = config.listen.iter().map(|listen| Listener::bind(listen, &mut passed));
-        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let sockets: Vec<_> = config.listen.iter().map(|listen| passed.take(&listen.address)).collect();
+        // Before any is bound: one that is left may be why an address is taken.
         passed.finish()?;
+        let listeners = config.listen.iter().zip(sockets).map(|(listen, socket)| match socket {
+            Some(socket) => Ok(Listener::passed(listen, socket)),
+            None => Listener::bind(listen),
+        });
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let tls =
             config.tls.as_ref().filter(|tls| tls.admin || config.listen.iter().any(|listen| listen.tls));
         let tls = tls.map(|tls| Renewal::load(tls, metrics.clone())).transpose();
         let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
         let tls = tls.map(Arc::new);
-        let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
-        Ok(Server { listeners, addresses, tls, config, metrics, tally, page })
+        let open = Open::default();
+        for (wanted, listener) in config.listen.iter().zip(&listeners) {
+            open.add(wanted.clone(), listener.address().clone(), listener.is_passed());
+        }
+        Ok(Server { listeners, open, tls, config, metrics, tally, page })
     }
 
-    /// The actual addresses, in the order of the settings.
-    pub fn addresses(&self) -> &[config::Listener] {
-        &self.addresses
+    /// Where it listens, also when that has changed.
+    pub fn open(&self) -> Open {
+        self.open.clone()
     }
 
     /// The certificate, if a listener speaks TLS.
@@ -152,7 +162,7 @@ impl Server {
         let limits = gates.limits();
         let memory = self.config.limits.memory;
         let memory = memory.map(|percent| peers::memory::watch(percent, limits, stopped.clone()));
-        let open = Arc::downgrade(&gates);
+        let passable = Arc::downgrade(&gates);
         let listeners = self.config.listen.iter().cloned().zip(self.listeners).collect();
         let (orders, ordered) = mpsc::channel(LISTENERS_MAX);
         let thread = thread::Builder::new()
@@ -164,13 +174,13 @@ impl Server {
                 });
             })
             .map_err(Error::Start)?;
-        Ok(Running { addresses: self.addresses, gates: open, orders, stop, thread: Some(thread) })
+        Ok(Running { open: self.open, gates: passable, orders, stop, thread: Some(thread) })
     }
 }
 
 /// A server that serves. Dropping it stops it.
 pub struct Running {
-    addresses: Vec<config::Listener>,
+    open: Open,
     gates: Weak<Gates>,
     orders: mpsc::Sender<Order>,
     stop: watch::Sender<bool>,
@@ -178,14 +188,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// The actual addresses, in the order of the settings.
-    pub fn addresses(&self) -> &[config::Listener] {
-        &self.addresses
+    /// The actual addresses.
+    pub fn addresses(&self) -> Vec<config::Listener> {
+        self.open.addresses()
     }
 
     /// What connections pass, to be replaced.
     pub fn handle(&self) -> Handle {
-        Handle { gates: self.gates.clone(), orders: self.orders.clone() }
+        Handle { gates: self.gates.clone(), orders: self.orders.clone(), open: self.open.clone() }
     }
 
     /// Closes the listeners and lets HTTP connections finish. Returns at once; upgraded connections are not the
@@ -212,6 +222,7 @@ impl Running {
 pub struct Handle {
     gates: Weak<Gates>,
     orders: mpsc::Sender<Order>,
+    open: Open,
 }
 
 /// An address that comes, as it is configured, or goes.
@@ -233,9 +244,13 @@ impl Handle {
 
     /// Binds these addresses: all of them, or none.
     pub fn bind<'a>(&self, wanted: impl Iterator<Item = &'a config::Listener>) -> Result<Fresh, Error> {
-        let bind =
-            |wanted: &config::Listener| Ok((wanted.clone(), Listener::bind(wanted, &mut Passed::default())?));
+        let bind = |wanted: &config::Listener| Ok((wanted.clone(), Listener::bind(wanted)?));
         wanted.map(bind).collect::<Result<_, _>>().map(Fresh)
+    }
+
+    /// Whether the service manager holds the socket of this address, and goes on to listen there when it is closed.
+    pub fn is_passed(&self, wanted: &config::Listener) -> bool {
+        self.open.is_passed(wanted)
     }
 
     /// Serves at addresses that were bound, and at others no more. Connections that came in there stay. Not for a thread that
@@ -243,6 +258,12 @@ impl Handle {
     pub fn listen<'a>(&self, fresh: Fresh, gone: impl Iterator<Item = &'a config::Listener>) {
         let opened = fresh.0.into_iter().map(|(wanted, listener)| Order::Open(wanted, listener));
         for order in opened.chain(gone.map(|gone| Order::Close(gone.clone()))) {
+            match &order {
+                Order::Open(wanted, listener) => {
+                    self.open.add(wanted.clone(), listener.address().clone(), listener.is_passed());
+                }
+                Order::Close(gone) => self.open.remove(gone),
+            }
             // A server that stops listens nowhere.
             let _ = self.orders.blocking_send(order);
         }

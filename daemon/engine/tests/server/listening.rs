@@ -84,8 +84,8 @@ fn several_addresses_serve_and_are_told() {
     let server = serve(|settings| {
         settings.listen = vec![free().into(), Listen::Unix(path.clone()).into(), free().into()]
     });
-    let addresses: Vec<_> = server.running.addresses().iter().map(|one| &one.address).collect();
-    let [Listen::Tcp(first), Listen::Unix(second), Listen::Tcp(third)] = addresses[..] else {
+    let addresses: Vec<_> = server.running.addresses().into_iter().map(|one| one.address).collect();
+    let [Listen::Tcp(first), Listen::Unix(second), Listen::Tcp(third)] = &addresses[..] else {
         panic!("{:?}", server.running.addresses());
     };
     assert!(first.port() != 0 && third.port() != 0 && first != third);
