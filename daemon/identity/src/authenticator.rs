@@ -237,7 +237,7 @@ impl Authenticator {
     }
 
     /// Reads the secrets and keys of a configuration, and judges by it from now on. Keys that are fetched from the same address
-    /// stay. A static token or a certificate that is not in it any more is revoked.
+    /// stay. A static token or a certificate that is not in it any more is revoked, and so is the former value of a token.
     ///
     /// # Errors
     /// The key of the configuration that cannot be used. What was there before stays at work.

@@ -248,7 +248,7 @@ impl Revocations {
         let is_older = |at_s: u64| issued_s.is_none_or(|issued_s| issued_s <= at_s);
         let is_gone = match &who.proof {
             Proof::None => false,
-            Proof::Token(name) => at(Revocation::Token(name.to_string())).is_some(),
+            Proof::Token(token) => at(Revocation::Token(token.name.to_string())).is_some(),
             Proof::Jwt { jti, .. } => {
                 jti.as_ref().is_some_and(|jti| at(Revocation::Jti(jti.to_string())).is_some())
                     || rules.issued_before > 0

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tickerd_config::{Algorithm, Auth, Family, Group, Issuer, Keys, StaticToken};
-use tickerd_model::access::identity::{Identity, Proof};
+use tickerd_model::access::identity::{Identity, Proof, Token};
 use tickerd_model::access::rights::{Rights, Verb};
 
 use crate::error::Error;
@@ -84,10 +84,11 @@ impl Settled {
                 subscribe: Box::default(),
             })
         };
-        let bearer = |token: &StaticToken| {
-            lasting(&token.user, &token.groups, Proof::Token(token.name.as_str().into()))
+        let bearer = |(token, value): (&StaticToken, [u8; 8])| {
+            let proof = Proof::Token(Token { name: token.name.as_str().into(), value });
+            lasting(&token.user, &token.groups, proof)
         };
-        let bearers = auth.tokens.iter().map(bearer).collect();
+        let bearers = auth.tokens.iter().zip(settled.tokens.values()).map(bearer).collect();
         let certificates = auth
             .certificates
             .iter()
@@ -109,8 +110,8 @@ impl Settled {
         own
     }
 
-    /// Whether somebody was proved by a static token or a certificate that is there no longer. Its name counts: a token that was
-    /// given another value is the same one.
+    /// Whether somebody was proved by a static token or a certificate that is there no longer. A token that was given another
+    /// value is another one.
     pub fn has_lost(&self, who: &Identity) -> bool {
         let is_same = |one: &Arc<Identity>| one.proof == who.proof;
         match &who.proof {

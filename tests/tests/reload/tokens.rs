@@ -28,6 +28,34 @@ async fn identified(bench: &Bench, token: &str) -> Client {
     client
 }
 
+/// Goal: who replaces a leaked token is rid of who came with it. Method: the file of one token is written anew, and the
+/// configuration stays.
+#[tokio::test]
+async fn a_token_of_another_value_sees_off_who_came_with_the_former() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let place = folder.path().join("reader");
+    std::fs::write(&place, READER).unwrap();
+    let both = auth(&["reader", "writer"], "r.*")
+        .replace("env = \"READER\"", &format!("file = \"{}\"", place.display()));
+    let bench = Bench::start(|base| base.config(&both).env("WRITER", WRITER)).await;
+    let (mut reader, mut writer) = (identified(&bench, READER).await, identified(&bench, WRITER).await);
+    bench.reload_as_it_is().await;
+    for client in [&mut reader, &mut writer] {
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        client.send(json!({"event": "ping", "data": {"id": 5}})).await;
+        client.expect("pong").await;
+    }
+    let other = READER.replace("READER", "OTHER");
+    std::fs::write(&place, &other).unwrap();
+    let (code, report) = bench.reload_as_it_is().await;
+    assert_eq!((code, report["outcome"].as_str()), (0, Some("unchanged")), "{report}");
+    let (code, reason) = reader.closed().await;
+    assert!(code == 4001 && reason.contains("token_revoked"), "{code} {reason}");
+    identified(&bench, &other).await;
+    writer.send(json!({"event": "ping", "data": {"id": 6}})).await;
+    writer.expect("pong").await;
+}
+
 #[tokio::test]
 async fn a_token_that_is_removed_sees_its_connections_off() {
     let both = auth(&["reader", "writer"], "r.*");

@@ -104,10 +104,14 @@ fn revocations(config: &Config) -> Option<PathBuf> {
 }
 
 impl Keeper {
-    /// Reads secrets and keys again. If one of them cannot be read, those before stay at work.
+    /// Reads secrets and keys again. If one of them cannot be read, those before stay at work. Connections that came with the former
+    /// value of a token are seen off within a second.
     pub fn reload(&self) {
         match self.authenticator.reload(&self.auth.load()) {
-            Ok(()) => tracing::info!("the secrets and keys of [auth] were read again"),
+            Ok(()) => {
+                self.revocations.fetch_add(1, Ordering::Release);
+                tracing::info!("the secrets and keys of [auth] were read again");
+            }
             Err(error) => tracing::error!(%error, "[auth] goes on with the secrets and keys from before"),
         }
     }

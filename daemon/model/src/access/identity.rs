@@ -1,5 +1,6 @@
 //! Whom a connection speaks for, as its token or certificate has it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::rights::{Rights, Verb};
@@ -27,12 +28,27 @@ pub struct Identity {
 pub enum Proof {
     /// Nothing: it is anonymous.
     None,
-    /// A static token of this name.
-    Token(Box<str>),
+    /// A static token.
+    Token(Token),
     /// A JWT. `issued_s` is its `iat`, in Unix seconds.
     Jwt { jti: Option<Box<str>>, issued_s: Option<u64> },
     /// A client certificate of this name.
     Certificate(Box<str>),
+}
+
+/// A static token. It is told and revoked by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its name in the configuration.
+    pub name: Box<str>,
+    /// The first bytes of its value's digest: with another value it is another one.
+    pub value: [u8; 8],
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl Identity {
