@@ -48,8 +48,8 @@ pub const GUIDE: TemplateFile =
 
 /// The SDK's source.
 pub const SDK: &[TemplateFile] = files!("src":
-    "abi.rs" "error.rs" "export.rs" "feed.rs" "host.rs" "info.rs" "lib.rs" "sample.rs" "secrets.rs" "testing/loaded.rs"
-    "testing/mod.rs");
+    "abi.rs" "error.rs" "export.rs" "feed.rs" "host.rs" "info.rs" "lib.rs" "sample.rs" "secrets.rs" "testing/checks.rs"
+    "testing/loaded.rs" "testing/mod.rs");
 
 const RUST_POLL: &[TemplateFile] = files!("examples/rust-poll":
     "Cargo.toml" "Makefile" "README.md" "src/lib.rs" "tests/feed.rs" "tickerd.toml");
