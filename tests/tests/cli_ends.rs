@@ -41,6 +41,10 @@ async fn output_that_cannot_be_written_is_a_failure() {
         &["config", "schema"],
         &["config", "init"],
         &["explain"],
+        &["plugin", "list"],
+        &["plugin", "list", "--json"],
+        &["plugin", "check", "--list"],
+        &["plugin", "inspect", "tickerd_feed_sim"],
         &["--help"],
     ] {
         let run = |stdout: Stdio| {

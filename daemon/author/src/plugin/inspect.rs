@@ -1,7 +1,6 @@
 //! `tickerd plugin inspect`: what a plugin file is, without running its code unless that is asked for.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,6 +9,7 @@ use serde_json::Value;
 use super::describe;
 use super::facts::{Facts, RunsAs};
 use super::find::find;
+use crate::stdout;
 use tickerd_host::elf::{Elf, Names};
 use tickerd_host::{FeedTypeInfo, Mode, Plugin, PluginInfo, printable};
 use tickerd_process::exit::EXIT_FAILED;
@@ -40,11 +40,7 @@ pub struct InspectArgs {
 /// Does what the arguments say.
 pub fn run(args: &InspectArgs) -> ExitCode {
     match inspect(args) {
-        Ok((text, code)) => {
-            // That standard output is closed must not change the verdict.
-            let _ = std::io::stdout().lock().write_all(text.as_bytes());
-            code
-        }
+        Ok((text, code)) => stdout::print("plugin inspect", &text, code),
         Err(what) => {
             eprintln!("tickerd plugin inspect: {what}");
             ExitCode::from(EXIT_FAILED)

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use crate::stdout;
 use tickerd_host::elf::{self, ENTRY, Kind};
 use tickerd_host::{Meta, Plugin, known_as, plugin_folders};
 
@@ -69,8 +69,7 @@ pub fn run(args: &ListArgs) -> ExitCode {
     } else {
         text(&listing, args.all)
     };
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    stdout::print("plugin list", &text, ExitCode::SUCCESS)
 }
 
 /// Lists these folders. `beside` is this executable's folder, which holds other files too.

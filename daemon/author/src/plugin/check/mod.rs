@@ -18,10 +18,10 @@ mod test;
 mod trusted;
 mod verdict;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::plugin::find::find;
+use crate::stdout;
 use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 
 pub use options::CheckArgs;
@@ -61,7 +61,5 @@ fn list() -> ExitCode {
             text.push_str(&format!("  {:<16} {}\n", test.id, test.holds));
         }
     }
-    // A closed standard output is the reader's choice.
-    let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    stdout::print("plugin check", &text, ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ mod observer;
 mod remedy;
 mod step;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::plugin::config_file::read_config;
 use crate::plugin::log_listener::LogListener;
 use crate::setting::{read_setting, set};
 use crate::solo::name_of;
+use crate::stdout;
 pub use examination::{Depth, Examination};
 use observer::Observer;
 pub use step::{Outcome, Step};
@@ -101,6 +102,7 @@ pub fn run(args: &DoctorArgs, on_signal: OnSignal<'_>) -> ExitCode {
         return ExitCode::from(EXIT_CONFIG);
     }
     let mut findings = Findings { ok: true, feeds: Vec::new() };
+    let mut code = ExitCode::SUCCESS;
     for feed in feeds {
         if observer.asked.load(Ordering::Acquire) {
             eprintln!("tickerd plugin doctor: interrupted");
@@ -109,21 +111,15 @@ pub fn run(args: &DoctorArgs, on_signal: OnSignal<'_>) -> ExitCode {
         let examination = Examination::of(&feed, Depth::Life(&observer));
         findings.ok &= examination.ok;
         if !args.json {
-            print(&text(&examination));
+            code = stdout::print("plugin doctor", &text(&examination), code);
         }
         findings.feeds.push(examination);
     }
     if args.json {
         let json = serde_json::to_string(&findings).expect("text and truth always serialise into memory");
-        print(&format!("{json}\n"));
+        code = stdout::print("plugin doctor", &format!("{json}\n"), code);
     }
-    ExitCode::from(if findings.ok { 0 } else { EXIT_FAILED })
-}
-
-/// Prints a text. That standard output is closed must not change the verdict.
-fn print(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    if findings.ok { code } else { ExitCode::from(EXIT_FAILED) }
 }
 
 impl DoctorArgs {

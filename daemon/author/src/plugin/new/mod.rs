@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::stdout;
 use language::Language;
 use name::Name;
 use project::Project;
@@ -45,11 +46,7 @@ pub struct NewArgs {
 /// Writes the project, and prints what to do next.
 pub fn run(args: &NewArgs) -> ExitCode {
     match make(args) {
-        Ok(next) => {
-            // That standard output is closed is no error: the project is written.
-            drop(std::io::Write::write_all(&mut std::io::stdout(), next.as_bytes()));
-            ExitCode::SUCCESS
-        }
+        Ok(next) => stdout::print("plugin new", &next, ExitCode::SUCCESS),
         Err((code, what)) => {
             eprintln!("tickerd plugin new: {what}");
             ExitCode::from(code)

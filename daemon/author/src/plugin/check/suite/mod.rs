@@ -81,7 +81,10 @@ pub fn run(work: &Work, args: &CheckArgs) -> io::Result<bool> {
     } else {
         report::summary(&results, &work.subject, args.only.is_empty())
     };
-    say(&out, &text);
+    match (&out).write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(e),
+        _ => {}
+    }
     Ok(!results.iter().any(|result| result.verdict.outcome.is_bad()))
 }
 
