@@ -66,10 +66,8 @@ impl Shard {
         if self.cork.of != Some(id) {
             return self.send_now(id, bytes, rest);
         }
-        let Some(conn) = self.connection(id) else { return };
-        if conn.step.is_in() && websocket::any_is_compressed(bytes) {
-            // Its window moves on with what was compressed by itself.
-            conn.step = Step::OUT;
+        if self.connection(id).is_none() {
+            return;
         }
         self.cork.bytes.extend_from_slice(bytes);
         if !rest.is_only_bytes() {
@@ -88,6 +86,7 @@ impl Shard {
             return outbox.push_rest(rest.snapshots, rest.replay);
         }
         if conn.step.is_in() && websocket::any_is_compressed(bytes) {
+            // Its window moves on with what was compressed by itself.
             conn.step = Step::OUT;
         }
         // Snapshots leave in one write with the answer before them.
