@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -35,10 +36,11 @@ impl<P: Read + AsFd> Read for Pipe<'_, P> {
             // Reading comes first: while there are bytes, each read is one system call.
             match self.pipe.read(buf) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    poll(
-                        &mut [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)],
-                        PollTimeout::from(LOOK_MS),
-                    )?;
+                    let mut what = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+                    match poll(&mut what, PollTimeout::from(LOOK_MS)) {
+                        Ok(_) | Err(Errno::EINTR) => {}
+                        Err(e) => return Err(e.into()),
+                    }
                 }
                 read => return read,
             }

@@ -51,7 +51,7 @@ impl Shard {
                 self.undertake_paid(id, Costly::Resume(wanted, Seen::UpTo(last, tries - 1)), held);
             }
             (Some(Then::Subscribe { wanted } | Then::Resume { wanted, .. }), Found::Missed(missed)) => {
-                self.subscribe_to_missed(id, wanted, held, missed);
+                self.subscribe_to_missed(id, *wanted, held, missed);
             }
             (Some(Then::TellPublished { request }), Found::Published(result)) => {
                 self.tell_published(id, request, result);

@@ -64,7 +64,7 @@ impl Shard {
     pub fn subscribe_to_missed(
         &mut self,
         id: ConnId,
-        mut wanted: Box<SubscribeRequest>,
+        mut wanted: SubscribeRequest,
         held: Option<CohortId>,
         missed: Vec<Missed>,
     ) {
@@ -72,7 +72,7 @@ impl Shard {
         self.charge_looks(id, frames);
         wanted.missed.extend(missed);
         self.serve_early(id);
-        self.subscribe(id, *wanted);
+        self.subscribe(id, wanted);
         self.release(held);
     }
 }
