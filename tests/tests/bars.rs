@@ -379,7 +379,8 @@ async fn bars_that_were_off_for_a_while_say_so() {
     let again = said(&script, &mut client, "a", json!({"price": 4})).await.data["ts"].as_u64().unwrap();
     let after = bars(&daemon, path).await;
     let since = after["since"].as_u64().unwrap();
-    assert!(lost.last() <= Some(&since) && since <= again, "{lost:?} {since} {again}");
+    // The daemon may be held up between the two, and then takes what its fields are a moment after it has the tick.
+    assert!(lost.last() <= Some(&since) && since <= again + 1_000, "{lost:?} {since} {again}");
     let (old, new) = (before["bars"].as_array().unwrap(), after["bars"].as_array().unwrap());
     assert_eq!((&new[0], &new[new.len() - 1]["close"]), (&old[0], &json!(4)), "{after}");
 }

@@ -11,8 +11,10 @@ use tickerd_model::bars::saving::{Batch, Key, Named, Saved, Sizes, Times, read_r
 use tickerd_model::normalise::check_kind;
 use tickerd_model::topic;
 
-/// By the topic's number: its name, kind, field and field of sizes, each after its length, and since when its ticks are in bars.
+/// By the topic's number: its name, kind and field, each after its length, and since when its ticks are in bars.
 const NAMES: TableDefinition<u32, &[u8]> = TableDefinition::new("bar_topics");
+/// By the topic's name: what is known of its field of sizes. It is a table of its own, which an earlier version passes over.
+const SIZES: TableDefinition<&str, &[u8]> = TableDefinition::new("bar_sizes");
 /// By period in seconds, slot, and the topic's number.
 const BARS: TableDefinition<(u32, u64, u32), &[u8]> = TableDefinition::new("bars");
 /// What is known of the time. A time of which nothing is known has its end under its start.
@@ -22,8 +24,8 @@ const LOST: &str = "lost/";
 /// See [`TIMES`].
 const UNKNOWN: TableDefinition<u64, u64> = TableDefinition::new("bar_unknown");
 
-/// A topic's row begins with it. In an earlier version the length of the topic's name stood there, which is never 0: lengths had
-/// one byte, and there was no field of sizes.
+/// A topic's row begins with it if lengths have two bytes, since the field's name needs that. Otherwise the length of the topic's
+/// name stands there, which is never 0.
 const LONG: u8 = 0;
 /// Marks of what is known of the field of sizes.
 const UNSAID: u8 = 0;
@@ -38,14 +40,20 @@ pub fn load(read: &ReadTransaction, left_out: &mut LeftOut) -> Result<Saved, Err
         Err(TableError::TableDoesNotExist(_)) => return Ok(Saved::default()),
         names => names?,
     };
+    let sizes = match read.open_table(SIZES) {
+        Err(TableError::TableDoesNotExist(_)) => None,
+        sizes => Some(sizes?),
+    };
     let mut saved = Saved::default();
     let mut by_number = HashMap::new();
     for found in names.iter()? {
         let (number, bytes) = found?;
-        let Some(named) = read_name(number.value(), bytes.value()) else {
+        let Some(mut named) = read_name(number.value(), bytes.value()) else {
             left_out.note(|| format!("what it says of the topic {} of bars", number.value()));
             continue;
         };
+        let row = sizes.as_ref().map(|sizes| sizes.get(&*named.topic)).transpose()?.flatten();
+        named.sizes = row.map_or(Sizes::Unsaid, |row| read_sizes(row.value()));
         by_number.insert(named.number, saved.names.len());
         saved.names.push(named);
     }
@@ -89,9 +97,11 @@ pub fn put(write: &WriteTransaction, batch: &Batch) -> Result<(), Error> {
     }
     if batch.all {
         write.delete_table(NAMES)?;
+        write.delete_table(SIZES)?;
         write.delete_table(BARS)?;
     }
     let mut names = write.open_table(NAMES)?;
+    let mut sizes = write.open_table(SIZES)?;
     let mut bars = write.open_table(BARS)?;
     for (period_s, topics) in cuts_of(&batch.cuts) {
         let first = topics.values().copied().min().unwrap_or(u64::MAX);
@@ -101,12 +111,16 @@ pub fn put(write: &WriteTransaction, batch: &Batch) -> Result<(), Error> {
         })?;
     }
     for number in &batch.gone {
-        names.remove(number)?;
+        let gone = names.remove(number)?.and_then(|row| read_name(*number, row.value()));
+        if let Some(gone) = gone {
+            sizes.remove(&*gone.topic)?;
+        }
     }
     for named in &batch.names {
         // A name that is too long for that is longer than any value, so that no bar is of it.
         if let Some(row) = write_name(named) {
             names.insert(named.number, row.as_slice())?;
+            sizes.insert(&*named.topic, write_sizes(&named.sizes).as_slice())?;
         }
     }
     for (Key { period_s, slot, topic }, row) in &batch.rows {
@@ -143,33 +157,26 @@ fn cuts_of(cuts: &[Key]) -> HashMap<u32, HashMap<u32, u64>> {
 
 /// `None`: it does not fit.
 fn write_name(named: &Named) -> Option<Vec<u8>> {
-    let (mark, sizes) = match &named.sizes {
-        Sizes::Unsaid => (UNSAID, ""),
-        Sizes::Nothing => (NOTHING, ""),
-        Sizes::Of(field) => (OF, &**field),
-    };
-    let mut row = vec![LONG, mark];
-    for text in [&*named.topic, &*named.kind, &*named.field, sizes] {
-        row.extend_from_slice(&u16::try_from(text.len()).ok()?.to_be_bytes());
+    let texts = [&*named.topic, &*named.kind, &*named.field];
+    let is_long = texts.iter().any(|text| text.len() > usize::from(u8::MAX));
+    let mut row = if is_long { vec![LONG] } else { Vec::new() };
+    for text in texts {
+        match is_long {
+            true => row.extend_from_slice(&u16::try_from(text.len()).ok()?.to_be_bytes()),
+            false => row.push(u8::try_from(text.len()).ok()?),
+        }
         row.extend_from_slice(text.as_bytes());
     }
     row.extend_from_slice(&named.since.to_be_bytes());
     Some(row)
 }
 
-/// Reads what [`write_name`] wrote, or an earlier version did; `None` if nobody could have.
-fn read_name(number: u32, mut row: &[u8]) -> Option<Named> {
-    let long = row.strip_prefix(&[LONG]).map(|rest| rest.split_first());
-    let mark = match long {
-        Some(found) => {
-            let (mark, rest) = found?;
-            row = rest;
-            Some(*mark)
-        }
-        None => None,
-    };
+/// Reads what [`write_name`] wrote; `None` if nobody could have.
+fn read_name(number: u32, row: &[u8]) -> Option<Named> {
+    let long = row.strip_prefix(&[LONG]);
+    let mut row = long.unwrap_or(row);
     let mut text = || {
-        let length = match mark {
+        let length = match long {
             Some(_) => u16::from_be_bytes(*take(&mut row)?),
             None => u16::from(u8::from_be_bytes(*take(&mut row)?)),
         };
@@ -178,19 +185,30 @@ fn read_name(number: u32, mut row: &[u8]) -> Option<Named> {
         std::str::from_utf8(text).ok()
     };
     let (topic, kind, field) = (text()?, text()?, text()?);
-    let sizes = match mark {
-        None => Sizes::Unsaid,
-        Some(mark) => match (mark, text()?) {
-            (UNSAID, "") => Sizes::Unsaid,
-            (NOTHING, "") => Sizes::Nothing,
-            (OF, field) => Sizes::Of(field.into()),
-            _ => return None,
-        },
-    };
     topic::check(topic.as_bytes()).ok()?;
     check_kind(kind.as_bytes()).ok()?;
     let since = u64::from_be_bytes(row.try_into().ok()?).min(TIME_MAX);
-    Some(Named { number, topic: topic.into(), kind: kind.into(), field: field.into(), sizes, since })
+    let (topic, kind, field) = (topic.into(), kind.into(), field.into());
+    Some(Named { number, topic, kind, field, sizes: Sizes::Unsaid, since })
+}
+
+fn write_sizes(sizes: &Sizes) -> Vec<u8> {
+    match sizes {
+        Sizes::Unsaid => vec![UNSAID],
+        Sizes::Nothing => vec![NOTHING],
+        Sizes::Of(field) => [&[OF], field.as_bytes()].concat(),
+    }
+}
+
+/// What nobody could have written says nothing.
+fn read_sizes(row: &[u8]) -> Sizes {
+    match row.split_first() {
+        Some((&NOTHING, [])) => Sizes::Nothing,
+        Some((&OF, field)) => {
+            std::str::from_utf8(field).map_or(Sizes::Unsaid, |field| Sizes::Of(field.into()))
+        }
+        _ => Sizes::Unsaid,
+    }
 }
 
 fn take<'a, const N: usize>(row: &mut &'a [u8]) -> Option<&'a [u8; N]> {
@@ -264,30 +282,49 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_were_written() {
+        let named = || Named { sizes: Sizes::Unsaid, ..named() };
         let long = "ä".repeat(20_000);
-        for sizes in [Sizes::Unsaid, Sizes::Nothing, Sizes::Of("".into()), Sizes::Of(long.as_str().into())] {
-            for field in ["", "price", &"x".repeat(255), &format!("{}ä", "x".repeat(254)), &long] {
-                let named = Named { field: field.into(), sizes: sizes.clone(), ..named() };
-                assert_eq!(read_name(7, &write_name(&named).unwrap()), Some(named));
+        for field in ["", "price", &"x".repeat(255), &format!("{}ä", "x".repeat(254)), &long] {
+            let named = Named { field: field.into(), ..named() };
+            let row = write_name(&named).unwrap();
+            for bytes in (0..row.len()).step_by(1 + row.len() / 1_000) {
+                assert_eq!(read_name(7, &row[..bytes]), None, "cut at {bytes}");
             }
-        }
-        let row = write_name(&named()).unwrap();
-        for bytes in 0..row.len() {
-            assert_eq!(read_name(7, &row[..bytes]), None, "cut at {bytes}");
+            assert_eq!(read_name(7, &row), Some(named));
         }
         let read = |named: &Named| read_name(7, &write_name(named).unwrap());
         assert_eq!(read(&Named { topic: "f..a".into(), ..named() }), None);
         assert_eq!(read(&Named { kind: "Q".into(), ..named() }), None);
         assert_eq!(write_name(&Named { field: "x".repeat(65_536).into(), ..named() }), None);
+        for sizes in [Sizes::Unsaid, Sizes::Nothing, Sizes::Of("".into()), Sizes::Of(long.into())] {
+            assert_eq!(read_sizes(&write_sizes(&sizes)), sizes);
+        }
+        assert_eq!([&b""[..], b"\x01x", b"\x02\xff", b"\x07"].map(read_sizes), [const { Sizes::Unsaid }; 4]);
     }
 
+    /// An earlier version reads what this one writes, and the other way round: an upgrade can be undone.
     #[test]
-    fn names_of_an_earlier_version_are_read() {
+    fn names_are_those_of_an_earlier_version() {
         let row = b"\x03f.a\x05quote\x05price\0\0\0\0\0\0\0\x04";
+        assert_eq!(write_name(&named()).unwrap(), row);
         assert_eq!(read_name(7, row), Some(Named { sizes: Sizes::Unsaid, ..named() }));
-        for bytes in 0..row.len() {
-            assert_eq!(read_name(7, &row[..bytes]), None, "cut at {bytes}");
-        }
+    }
+
+    /// What is known of sizes goes with its topic, also if the topic comes back in the same breath.
+    #[test]
+    fn sizes_go_with_their_topics() {
+        let base = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        let times = Times { began: 1, until: 2, ..Times::default() };
+        let other = Named { number: 8, topic: "f.b".into(), ..named() };
+        write(
+            &base,
+            &Batch { names: vec![named(), other.clone()], times: times.clone(), ..Batch::default() },
+        );
+        let again = Named { number: 9, sizes: Sizes::Nothing, ..named() };
+        write(&base, &Batch { gone: vec![7, 8], names: vec![again.clone()], times, ..Batch::default() });
+        let read = base.begin_read().unwrap();
+        assert_eq!(load(&read, &mut LeftOut::default()).unwrap().names, [again]);
+        assert!(read.open_table(SIZES).unwrap().get("f.b").unwrap().is_none());
     }
 
     /// Rows that nobody could have written are counted, and no bar is made of them. All others are there.

@@ -36,8 +36,9 @@ const WAITING_WORDS_MAX: usize = 256;
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// Shortest time between two writes while the plugin floods: the newest value of each topic is about as old when the daemon has it.
 const FLOOD_REST: Duration = Duration::from_millis(20);
-/// Lines that a flood may have in a millisecond, if it has many topics.
+/// Lines that a flood may have in a millisecond, if it has many topics; and the longest rest, so that signs of life go out.
 const FLOOD_LINES_PER_MS: u64 = 100;
+const FLOOD_REST_MAX: Duration = Duration::from_secs(1);
 /// Bytes gathered for one write; what a pipe holds on Linux.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -248,7 +249,8 @@ impl LineSink {
                 return;
             }
             if self.lane.is_flooded() {
-                self.rest(FLOOD_REST.max(Duration::from_millis(lines / FLOOD_LINES_PER_MS)));
+                let rest = Duration::from_millis(lines / FLOOD_LINES_PER_MS);
+                self.rest(rest.clamp(FLOOD_REST, FLOOD_REST_MAX));
             }
         }
     }

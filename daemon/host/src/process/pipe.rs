@@ -9,9 +9,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// How often a reader of an empty pipe looks whether what it reads is still wanted, in milliseconds.
-const LOOK_MS: u16 = 1000;
+const LOOK_MS: u16 = 5_000;
 
-/// A pipe that ends as soon as nobody wants its bytes: at the next read, or within a second while there are none.
+/// A pipe that ends as soon as nobody wants its bytes: at the next read, or within seconds while there are none.
 #[derive(Debug)]
 pub struct Pipe<'a, P> {
     pipe: P,

@@ -135,7 +135,11 @@ fn what_the_program_left_running_ends_with_its_life() {
 fn pipes_are_closed_though_someone_holds_their_other_end() {
     let dir = scratch();
     let pid = dir.path().join("pid");
-    let script = format!("setsid sleep 300 & echo $! >{}; exit 1", pid.display());
+    // It has left the group once its number is there.
+    let script = format!(
+        "setsid sh -c 'echo $$ >{0}; exec sleep 300' & while ! [ -s {0} ]; do sleep 0.01; done; exit 1",
+        pid.display()
+    );
     let policy = Policy { restart_first: Duration::from_secs(86_400), ..quick() };
     let mut bench = Bench::start(Spec {
         policy: Policy { restart_max: policy.restart_first, ..policy },

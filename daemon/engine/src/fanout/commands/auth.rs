@@ -118,8 +118,11 @@ impl Shard {
             return;
         }
         self.serve_early(id);
+        let now_s = self.now_s;
         if let Some(conn) = self.connection(id) {
             conn.who = now.clone();
+            // It has as long to say who it is as one that comes now.
+            conn.unknown_since_s = now_s;
         }
         self.judge_again(id, &now);
     }

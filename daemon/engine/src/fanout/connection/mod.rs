@@ -80,6 +80,8 @@ pub struct Connection {
     pub is_warned: bool,
     /// When it came, in the shard's seconds.
     pub born_s: u32,
+    /// Since when it may have to say who it is, in the shard's seconds.
+    pub unknown_since_s: u32,
     /// What its address asked for, until its client has said who it is.
     pub opening: Option<Box<Opening>>,
     /// What its client calls itself. With `[auth]` that must be its user, and nothing else is told to others.

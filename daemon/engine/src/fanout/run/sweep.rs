@@ -28,7 +28,9 @@ impl Shard {
         let (now_s, must_say) = (self.now_s, self.must_say_who(id));
         let Some(judge) = self.settings.access.clone() else { return false };
         let Some(conn) = self.connection(id).filter(|conn| !conn.phase.is_closing()) else { return false };
-        if must_say && u64::from(now_s.wrapping_sub(conn.born_s)) >= judge.deadline().as_secs().max(1) {
+        if must_say
+            && u64::from(now_s.wrapping_sub(conn.unknown_since_s)) >= judge.deadline().as_secs().max(1)
+        {
             self.close(id, CloseCode::AuthTimeout);
             return true;
         }

@@ -56,6 +56,7 @@ impl Shard {
             who,
             is_warned: false,
             born_s: self.now_s,
+            unknown_since_s: self.now_s,
             opening: None,
             name: match &kind {
                 Kind::Ticker { name, .. } => name.clone(),
@@ -90,6 +91,9 @@ impl Shard {
         // It may have waited for its first bytes to be taken while its right to be here was withdrawn.
         if self.see_off_revoked(id) {
             return self.start_reading(id);
+        }
+        if let Some(judge) = self.settings.access.clone() {
+            self.renew_anonymous(id, &*judge);
         }
         // A beat may have begun since it arrived, and snapshots hold that already.
         self.serve_early(id);

@@ -117,6 +117,7 @@ impl Bench {
         for id in shard.connections.keys() {
             let conn = shard.connection(id).unwrap();
             conn.born_s = conn.born_s.wrapping_sub(seconds);
+            conn.unknown_since_s = conn.unknown_since_s.wrapping_sub(seconds);
         }
         shard.sweep();
     }
