@@ -1,5 +1,7 @@
 //! What a connection asks for, and how that changes.
 
+use std::cmp::Ordering::{Greater, Less};
+
 use super::ids::{PatternId, SlotId};
 use crate::exchange::ConnId;
 use tickerd_model::protocol::command::Terms;
@@ -51,4 +53,26 @@ pub struct TierChange {
     pub before: Option<Tier>,
     /// The tier at which it is had now.
     pub now: Option<Tier>,
+}
+
+/// Where two lists of asks, both sorted, differ: each as it was, if it was, and as it is now.
+pub fn changes<'a>(
+    mut old: &'a [Ask],
+    mut new: &'a [Ask],
+) -> impl Iterator<Item = (Option<&'a Ask>, Option<&'a Ask>)> {
+    std::iter::from_fn(move || {
+        loop {
+            let next = match (old.first(), new.first()) {
+                (None, None) => return None,
+                (Some(was), Some(is)) => was.what.cmp(&is.what),
+                (Some(_), None) => Less,
+                (None, Some(_)) => Greater,
+            };
+            let was = if next == Greater { None } else { old.split_off_first() };
+            let is = if next == Less { None } else { new.split_off_first() };
+            if was != is {
+                return Some((was, is));
+            }
+        }
+    })
 }

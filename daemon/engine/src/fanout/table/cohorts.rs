@@ -5,11 +5,11 @@
 //! the exact topics of it in place, so that subscribing to topics one by one is not quadratic. Any other change builds a new cohort, which may
 //! take several turns (see `building`).
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hash};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
+use self::asked::Asked;
 use self::building::Building;
 use self::kinds::Kinds;
 use super::asks::{Ask, Edit, Member, TierChange, What};
@@ -20,7 +20,7 @@ use super::topics::Topics;
 use super::wants::Wants;
 use crate::exchange::ConnId;
 use tickerd_model::basics::slab::Slab;
-use tickerd_model::protocol::command::{Mode, Terms};
+use tickerd_model::protocol::command::Terms;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::first_segment;
 use tickerd_model::wire::encoding::Encoding;
@@ -28,6 +28,7 @@ use tickerd_model::wire::shared::Stream;
 
 /// Tiers by slot.
 type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;
+type SlotSet = HashSet<SlotId, foldhash::fast::RandomState>;
 
 /// Of what was asked, which is many small numbers. Two keys that are the same by chance are told apart by what was asked.
 type Hashers = foldhash::quality::RandomState;
@@ -183,15 +184,15 @@ impl Cohorts {
         from: Option<CohortId>,
         edits: &[Edit],
     ) -> (Option<CohortId>, Vec<TierChange>) {
-        let asks = self.asks_after(from, edits);
-        let found = self.find(&asks, member);
+        let asked = self.asked_after(member, from, edits);
+        let found = self.find(&asked, member);
         let (to, mut moved) = match found {
             Some(_) if found == from => (found, Vec::new()),
-            None if !asks.is_empty() && self.may_change(from, edits) => {
-                (from, self.change(topics, from, asks, edits, member))
+            None if !asked.asks.is_empty() && self.may_change(from, edits) => {
+                (from, self.change(topics, from, asked, edits))
             }
             _ => {
-                let begun = || (!asks.is_empty()).then(|| self.begin(topics, member, asks.clone()));
+                let begun = || (!asked.asks.is_empty()).then(|| self.begin(topics, member, asked));
                 let to = found.or_else(begun);
                 (to, self.move_over(topics, member, from, to))
             }
@@ -212,34 +213,9 @@ impl Cohorts {
         let Some(cohort) = self.cohorts.held_mut(from) else { return };
         if let Some(at) = cohort.members.iter().position(|m| *m == member) {
             cohort.members.swap_remove(at);
-            kinds::add(&mut self.subscriptions, cohort, -1);
+            kinds::add(&mut self.subscriptions, &cohort.kinds, -1);
         }
         self.remove_if_unused(topics, from);
-    }
-
-    /// What is asked for after these edits, sorted.
-    fn asks_after(&self, from: Option<CohortId>, edits: &[Edit]) -> Vec<Ask> {
-        let mut asks = from.and_then(|id| self.held(id)).map(|c| c.asks.clone()).unwrap_or_default();
-        for edit in edits {
-            let (what, ask) = match edit {
-                Edit::Set(ask) => (ask.what, Some(*ask)),
-                Edit::Clear(what) => (*what, None),
-            };
-            match (asks.binary_search_by_key(&what, |ask| ask.what), ask) {
-                (Ok(at), Some(ask)) => asks[at] = ask,
-                (Err(at), Some(ask)) => asks.insert(at, ask),
-                (Ok(at), None) => drop(asks.remove(at)),
-                (Err(_), None) => {}
-            }
-        }
-        asks
-    }
-
-    /// The cohort of these asks that is spoken to as `member` is.
-    fn find(&self, asks: &[Ask], member: Member) -> Option<CohortId> {
-        let hits = self.by_key.get(&self.key(member.encoding, asks))?;
-        let same = |c: &Cohort| c.encoding == member.encoding && c.asks == asks;
-        hits.iter().copied().find(|id| self.held(*id).is_some_and(same))
     }
 
     /// Whether a cohort may be changed in place: nobody else is in it, and what changes are topics by name.
@@ -256,9 +232,8 @@ impl Cohorts {
         &mut self,
         topics: &mut Topics,
         id: Option<CohortId>,
-        asks: Vec<Ask>,
+        asked: Asked,
         edits: &[Edit],
-        member: Member,
     ) -> Vec<TierChange> {
         let Some(id) = id else { return Vec::new() };
         let named = edits.iter().filter_map(|edit| match edit {
@@ -269,8 +244,7 @@ impl Cohorts {
         slots.sort_unstable();
         slots.dedup();
         let before = self.tiers(id, &slots);
-        let key = self.key(member.encoding, &asks);
-        self.reask(topics, id, key, asks);
+        self.reask(topics, id, asked);
         self.rewire(topics, id, &slots);
         let now = self.tiers(id, &slots);
         let moved = slots.iter().zip(before).zip(now).map(|((slot, before), now)| TierChange {
@@ -302,7 +276,7 @@ impl Cohorts {
             self.build_on(topics, to, &mut Effort::unlimited());
             if let Some(cohort) = self.cohorts.held_mut(to) {
                 cohort.members.push(member.id);
-                kinds::add(&mut self.subscriptions, cohort, 1);
+                kinds::add(&mut self.subscriptions, &cohort.kinds, 1);
             }
         }
         let wires =
@@ -325,70 +299,12 @@ impl Cohorts {
         }
         moved
     }
-
-    fn key(&self, encoding: Encoding, asks: &[Ask]) -> u128 {
-        fn one(hashers: &(Hashers, Hashers), part: impl Hash) -> u128 {
-            u128::from(hashers.0.hash_one(&part)) << 64 | u128::from(hashers.1.hash_one(&part))
-        }
-        let asked = asks.iter().map(|ask| one(&self.hashers, ask));
-        asked.fold(one(&self.hashers, encoding), u128::wrapping_add)
-    }
-
-    /// Gives a cohort its asks, and keeps the counts of who asks for what.
-    fn reask(&mut self, topics: &mut Topics, id: CohortId, key: u128, asks: Vec<Ask>) {
-        let Some(cohort) = self.cohorts.held_mut(id) else { return };
-        let old_key = std::mem::replace(&mut cohort.key, key);
-        let old = std::mem::replace(&mut cohort.asks, asks.clone());
-        let members = cohort.members.len() as i64;
-        kinds::add(&mut self.subscriptions, cohort, -members);
-        cohort.kinds = kinds::kinds(&asks);
-        kinds::add(&mut self.subscriptions, cohort, members);
-        if let Some(ids) = self.by_key.get_mut(&old_key) {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
-                self.by_key.remove(&old_key);
-            }
-        }
-        if !asks.is_empty() {
-            self.by_key.entry(key).or_default().push(id);
-        }
-        let every = |asks: &[Ask]| asks.iter().filter(|ask| ask.terms.mode == Mode::All).count();
-        self.every.fetch_add(every(&asks), Ordering::Relaxed);
-        self.every.fetch_sub(every(&old), Ordering::Relaxed);
-        // Both are sorted: what only one of them holds begins or ends here.
-        let holds = |asks: &[Ask], what: What| asks.binary_search_by_key(&what, |ask| ask.what).is_ok();
-        for what in asks.iter().map(|ask| ask.what).filter(|what| !holds(&old, *what)) {
-            match what {
-                What::Exact(slot) => topics.held_mut(slot).into_iter().for_each(|slot| {
-                    slot.asked += 1;
-                    self.wants.begin(&slot.name);
-                }),
-                What::Pattern(pattern) => {
-                    self.patterns.join(pattern, id);
-                    let scope = self.patterns.get(pattern).into_iter();
-                    scope.for_each(|scope| self.wants.begin(scope.pattern().as_str()));
-                }
-            }
-        }
-        for what in old.iter().map(|ask| ask.what).filter(|what| !holds(&asks, *what)) {
-            match what {
-                What::Exact(slot) => topics.held_mut(slot).into_iter().for_each(|slot| {
-                    slot.asked -= 1;
-                    self.wants.end(&slot.name);
-                }),
-                What::Pattern(pattern) => {
-                    self.patterns.part(pattern, id);
-                    let scope = self.patterns.get(pattern).into_iter();
-                    scope.for_each(|scope| self.wants.end(scope.pattern().as_str()));
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests;
 
+mod asked;
 mod building;
 mod kinds;
 mod wires;

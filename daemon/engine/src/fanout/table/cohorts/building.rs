@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::{Ask, Cohort, CohortId, Cohorts, Edit, Member, What};
+use super::asked::Asked;
+use super::{Cohort, CohortId, Cohorts, Edit, Member, What};
 use crate::fanout::table::effort::Effort;
 use crate::fanout::table::ids::{PatternId, SlotId};
 use crate::fanout::table::topics::Topics;
@@ -66,20 +67,21 @@ impl Cohorts {
         from: Option<CohortId>,
         edits: &[Edit],
     ) -> Option<CohortId> {
-        let asks = self.asks_after(from, edits);
-        if asks.is_empty() {
+        let asked = self.asked_after(member, from, edits);
+        if asked.asks.is_empty() {
             return None;
         }
-        if let Some(found) = self.find(&asks, member) {
+        if let Some(found) = self.find(&asked, member) {
             return Some(found);
         }
-        (!self.may_change(from, edits)).then(|| self.begin(topics, member, asks))
+        (!self.may_change(from, edits)).then(|| self.begin(topics, member, asked))
     }
 
     /// About how many looks at topics an edit costs, with all that it builds.
     pub fn cost(&self, topics: &Topics, member: Member, from: Option<CohortId>, edits: &[Edit]) -> usize {
-        let asks = self.asks_after(from, edits);
-        let found = self.find(&asks, member);
+        let asked = self.asked_after(member, from, edits);
+        let found = self.find(&asked, member);
+        let asks = asked.asks;
         let is_whole = |id: CohortId| self.held(id).is_some_and(|cohort| cohort.building.is_none());
         if found.is_some_and(is_whole) || asks.is_empty() {
             return self.cost_of_move(from, found);
@@ -104,12 +106,11 @@ impl Cohorts {
     }
 
     /// A cohort of nobody yet, of which nothing is wired.
-    pub(super) fn begin(&mut self, topics: &mut Topics, member: Member, asks: Vec<Ask>) -> CohortId {
+    pub(super) fn begin(&mut self, topics: &mut Topics, member: Member, asked: Asked) -> CohortId {
         let building = Some(Box::default());
         let id = self.cohorts.insert(Cohort { encoding: member.encoding, building, ..Cohort::default() });
         self.count += 1;
-        let key = self.key(member.encoding, &asks);
-        self.reask(topics, id, key, asks);
+        self.reask(topics, id, asked);
         id
     }
 
@@ -173,7 +174,7 @@ impl Cohorts {
         let (asks, wires) = (cohort.asks.clone(), cohort.wires.len());
         cohort.building = None;
         cohort.stream = None;
-        self.reask(topics, id, 0, Vec::new());
+        self.reask(topics, id, Asked::default());
         self.count -= 1;
         for ask in asks {
             match ask.what {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -278,13 +279,10 @@ impl Bench {
             let both = (cohort.encoding, cohort.asks.clone());
             assert!(asks.insert(both), "two cohorts ask the same in the same encoding");
             assert!(cohort.asks.is_sorted_by_key(|ask| ask.what));
-            assert_eq!(
-                self.cohorts
-                    .by_key
-                    .get(&cohort.key)
-                    .map_or(0, |ids| ids.iter().filter(|i| **i == id).count()),
-                1
-            );
+            let parts = cohort.asks.iter().map(|ask| self.cohorts.hash(ask));
+            let key = parts.fold(self.cohorts.hash(cohort.encoding), u128::wrapping_add);
+            assert_eq!(cohort.key, key, "the key is that of what is asked");
+            assert_eq!(self.cohorts.by_key[&key].iter().filter(|other| **other == id).count(), 1);
             let streams = cohort.wires.iter().filter(|wire| wire.tier == Tier::Every).count();
             assert_eq!(streams, cohort.streams);
             members += cohort.members.len();

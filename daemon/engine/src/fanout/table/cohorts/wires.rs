@@ -1,9 +1,7 @@
 //! The wires between cohorts and topics: each end knows where the other keeps it, so either is taken out at once, and
 //! what many topics cost grows with their number alone.
 
-use std::collections::HashSet;
-
-use super::{Cohort, CohortId, Cohorts, What, Wire};
+use super::{Cohort, CohortId, Cohorts, SlotSet, What, Wire};
 use crate::fanout::table::ids::{PatternId, SlotId};
 use crate::fanout::table::topics::{Slot, Tap, Topics};
 use tickerd_model::tier::Tier;
@@ -57,18 +55,20 @@ impl Cohorts {
 
     /// Sets the wires of these slots, each named once, to what the cohort's asks say.
     pub(super) fn rewire(&mut self, topics: &mut Topics, id: CohortId, slots: &[SlotId]) {
-        let mut missing: HashSet<SlotId> = slots.iter().copied().collect();
+        let mut missing: SlotSet = slots.iter().copied().collect();
+        let wires = self.held(id).map(|cohort| &*cohort.wires).unwrap_or_default();
         // Downward, because what moves into a gap comes from above and was looked at already.
-        for at in (0..self.held(id).map_or(0, |c| c.wires.len())).rev() {
-            let Some(slot) = self.held(id).and_then(|c| c.wires.get(at)).map(|wire| wire.slot) else {
-                continue;
-            };
-            if missing.remove(&slot) {
-                self.set_wire(topics, id, slot, Some(at));
+        let mut downward = wires.iter().enumerate().rev();
+        let mut had = Vec::with_capacity(slots.len());
+        while !missing.is_empty()
+            && let Some((at, wire)) = downward.next()
+        {
+            if missing.remove(&wire.slot) {
+                had.push((at, wire.slot));
             }
-            if missing.is_empty() {
-                return;
-            }
+        }
+        for (at, slot) in had {
+            self.set_wire(topics, id, slot, Some(at));
         }
         for slot in slots.iter().filter(|slot| missing.contains(slot)) {
             self.set_wire(topics, id, *slot, None);
