@@ -239,6 +239,16 @@ async def busy(line):
     await line.stay()
 
 
+async def fails_for_now(line):
+    await line.connected()
+    for _ in range(2):
+        _, data = await line.hear()
+        await line.say("error", id=data["id"], code=503, name="unavailable", message="not now", temporary=True)
+    await line.grant()
+    await line.tick("sim.A", 1)
+    await line.stay()
+
+
 async def closing(line):
     await line.connected()
     await line.say("closing", in_ms=1000, reconnect_ms=[0, 20])
@@ -423,6 +433,18 @@ class Fake(unittest.TestCase):
             granted = await sub.ready()
             self.assertEqual([grant["topic"] for grant in granted["topics"]], ["sim.A"])
         self.assertEqual([command["event"] for command in server.heard], ["subscribe", "subscribe"])
+
+    @serving(fails_for_now)
+    async def test_what_fails_for_now_is_asked_for_again_on_the_same_connection(self, server):
+        failures = []
+        with mock.patch("tickerd.client.AGAIN_S", 0.02):
+            async with tickerd.connect(server.url) as client:
+                client.on("failed", failures.append)
+                async for tick in client.subscribe("sim.A"):
+                    self.assertEqual((tick.topic, tick.seq), ("sim.A", 1))
+                    break
+        self.assertEqual([(one["topic"], one["code"], one["temporary"]) for one in failures], [("sim.A", 503, True)] * 2)
+        self.assertEqual(len(server.opened), 1)
 
     @serving(closing, no_more)
     async def test_a_planned_restart_names_the_window(self, server):

@@ -17,7 +17,7 @@ import websockets
 from .subscription import TOPICS, Subscription
 from .values import Gap, Handlers, Status, Tick, TickerdError, log, milliseconds, pause, stops, tick_of
 
-ANSWER_S = 30  # within which a command has its answer
+ANSWER_S, AGAIN_S = 30, 5  # within which a command has its answer; after which what failed for now is asked for again
 Token = Union[str, None, Callable[[str], Union[str, None, Awaitable[Union[str, None]]]]]
 
 class _Connect(websockets.connect):
@@ -231,16 +231,17 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
     async def _ask(self, names: list[str], want: tuple[str, str | None] | None) -> None:
         since = {name: self._before[name] for name in names if name in self._before and name not in self._sent}
         epochs = {name: self._whose[name.split(".")[0]] for name in since if name.split(".")[0] in self._whose}
-        for known in (self._named, self._sent):
-            for name in names: known.pop(name, None)
+        for name in names: self._named.pop(name, None), self._sent.pop(name, None)
         self._sent |= dict.fromkeys(names, want) if want else {}
         asked: dict[str, Any] = {"topics": names, "mode": want and want[0], "rate": want and want[1],
                                  "since": since and {"epoch": epochs or self._epoch, "seq": since}}
         try:
             await self.command("subscribe" if want else "unsubscribe", {key: one for key, one in asked.items() if one})
         except TickerdError as error:
-            failed = [{"topic": name, "code": error.code, "message": error.message} for name in names]
-            if error.code < 1000: self._subscribed({"failed": failed})
+            if error.code < 1000: self._subscribed({"failed": [{"topic": name, **vars(error)} for name in names]})
+            if error.temporary:
+                for name in names: self._sent.pop(name, None)
+                asyncio.get_running_loop().call_later(AGAIN_S, self._dirty.set)
 
     def _read(self, socket: websockets.ClientConnection, text: str) -> None:
         message = json.loads(text, parse_float=self._parse_float)

@@ -65,15 +65,14 @@ class Subscription(Handlers):
             if self._loop is loop: self._loop = None
 
     def _refused(self) -> bool:
-        return all("code" in self._client._named.get(name, ()) for name in self.topics)
+        said = [self._client._named.get(name, {}) for name in self.topics]
+        return all("code" in one and not one.get("temporary") for one in said)
 
     async def _wait(self) -> None:
         """Waits for news. Raises if none can come."""
-        if self._refused():
-            refusal = self._client._named[self.topics[0]]
-            raise TickerdError(refusal["code"], str(refusal.get("message")))
-        if self._client._over or self._ended:
-            raise self._client._over or TickerdError(1000, "the subscription is closed")
+        said, over = self._client._named.get(self.topics[0], {}), self._client._over
+        if self._refused(): raise TickerdError(said["code"], str(said.get("message")))
+        if over or self._ended: raise over or TickerdError(1000, "the subscription is closed")
         self._wake.clear()
         await self._wake.wait()
 
