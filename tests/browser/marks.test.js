@@ -47,7 +47,10 @@ test("the main figure is the marked one, and identities are no figures", () => {
   assert.deepEqual(figures(value), ["last", "value", "number"], "a guess");
   const marks = marksOf(QUOTE, document);
   assert.deepEqual(figures({ ...value, price: 3 }, marks), ["last", "value", "price"]);
-  assert.deepEqual(figures({ value: "1" }, marks), ["value"], "where the main one is missing, a guess");
+  for (const lacks of [{ value: "1" }, { value: "1", last: null }]) {
+    assert.deepEqual(figures(lacks, marks), ["last", "value"], "it is the main one also where it is missing");
+  }
+  assert.deepEqual(figures({ value: "1", last: "low" }, marks), ["value"], "where it is a text, a guess");
   assert.equal(marksOf(mark({ main: true }), document).main, "");
   assert.equal(marksOf({ properties: { price: { type: "string" } } }, document).isNone, true);
 });

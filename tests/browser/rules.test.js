@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inWords, readRule, readRules, RULES_MAX, writeRule, writeRules } from "../../dashboards/web/src/board/rules.js";
 import { HOLD_MS, Watches } from "../../dashboards/web/src/board/watch.js";
+import { Marks } from "../../dashboards/web/src/data/contract.js";
+import { Topic } from "../../dashboards/web/src/data/topics.js";
 import { chance, seed } from "./chance.js";
 
 const rule = (more) => ({ name: "sim.AAPL", path: null, stale: false, forMs: 0, ...more });
@@ -213,6 +215,31 @@ test("a field that a value lacks neither begins nor ends anything", () => {
   assert.equal(at(0, 1), false);
   assert.equal(watch.state, "quiet");
 });
+
+for (const isMarked of [true, false]) {
+  test(`a tick without the ${isMarked ? "marked" : "known"} main figure is no other figure's tick`, () => {
+    const marks = new Marks();
+    if (isMarked) marks.mark("price", { main: true, role: "price" });
+    const topic = new Topic("sim.AAPL", { of: () => marks });
+    const watches = new Watches();
+    watches.take([readRule("sim.AAPL > 200 until < 190")]);
+    const [watch] = watches.of("sim.AAPL");
+    let seq = 0;
+    const after = (value) => {
+      seq += 1;
+      topic.take("quote", { seq, ts: seq, value }, `${seq}`);
+      watch.look(topic, seq, seq, true);
+      return [watch.state, topic.number, topic.delta];
+    };
+    if (isMarked) assert.deepEqual(after({ price: null, volume: 900_000 }), ["quiet", NaN, 0]);
+    assert.deepEqual(after({ price: "101.5", volume: 900_000 }), ["quiet", 101.5, 0]);
+    for (const price of [null, undefined, "n/a"]) assert.deepEqual(after({ price, volume: 900_001 }), ["quiet", NaN, 0]);
+    assert.deepEqual(after({ price: "201", volume: 9 }), ["firing", 201, 0]);
+    assert.deepEqual(after({ price: null, volume: 9 }), ["firing", NaN, 0]);
+    assert.deepEqual(after({ price: "200.5", volume: 9 }), ["firing", 200.5, 0]);
+    assert.equal(topic.figures[0], "price");
+  });
+}
 
 test("a tick looks at its own topic's rules only, and what fires goes on when rules are added", () => {
   const watches = new Watches();

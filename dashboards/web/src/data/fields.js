@@ -77,14 +77,16 @@ export function at(value, path) {
   return node;
 }
 
-/** The paths of a value's figures, the main one first: the one that is marked so, else a guess. */
+/** The paths of a value's figures, the main one first: the one that is marked so, also where it is missing, else a guess. */
 export function figures(value, marks) {
+  const marked = marks?.main ?? null;
   const isFigure = (path) => (marks?.role(path) ? marks.isFigure(path) : !NOT_FIGURES.test(path));
   const paths = leaves(value)
     .filter(([path, leaf]) => Number.isFinite(numeric(leaf)) && isFigure(path))
     .map(([path]) => path);
+  if (marked !== null && (at(value, marked) ?? null) === null && isFigure(marked)) paths.push(marked);
   const rank = (path) => {
-    if (path === (marks?.main ?? null)) return -1;
+    if (path === marked) return -1;
     const name = path.slice(path.lastIndexOf(".") + 1);
     const place = MAIN.indexOf(name);
     return place < 0 ? MAIN.length : place;

@@ -18,8 +18,9 @@ export class Topic {
   simulated = false;
   /** Its value says that its source has nothing current. */
   isOld = false;
-  /** Paths of the value's figures, the main one first; found once, and again when the value changes shape. */
+  /** Paths of the value's figures, the main one first; found once, and again when the value has none of them. */
   figures = [];
+  /** The main figure; NaN where the newest tick lacks it. */
   number = NaN;
   /** Difference of the main figure between the last two ticks. */
   delta = 0;
@@ -74,17 +75,26 @@ export class Topic {
     this.isOld = isOld(data.value);
     this.text = text;
     if (again) return false;
-    let number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;
-    if (Number.isNaN(number)) {
+    if (!this.#isKnown(data.value)) {
       this.figures = figures(data.value, this.marks);
-      number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;
       this.number = NaN;
     }
-    this.delta = Number.isNaN(this.number) ? 0 : number - this.number;
+    const number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;
+    this.delta = number - this.number || 0;
     this.number = number;
     return true;
   }
+
+  /** Whether the figures are those of that value. A main figure stays the main one while it is missing, as in `{"price":null,"volume":900}`. */
+  #isKnown(value) {
+    const { main } = this.marks;
+    if (this.figures.length > 0 && this.figures[0] === main) return true;
+    if (main !== null && !Number.isNaN(numeric(at(value, main)))) return false;
+    return this.figures.some((path) => isThere(at(value, path)));
+  }
 }
+
+const isThere = (leaf) => leaf !== undefined && (leaf === null || typeof leaf !== "object");
 
 export class Topics {
   #byName = new Map();
