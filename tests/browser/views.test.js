@@ -35,6 +35,41 @@ test("each view is a link, the back button returns, and only one is shown", asyn
   await page.close();
 });
 
+test("the back button changes the view and keeps what was set since; another link changes all", async () => {
+  const page = await open(({ sayText }) => sayText(quote("sim.A", 1, "1.00")), { hash: "#topics=sim.A" });
+  await rowOf(page, "sim.A").waitFor();
+  const values = () => page.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+  const shows = (view, rate) =>
+    page.waitForFunction(([view, rate]) => document.documentElement.dataset.view === view && document.getElementById("pace").value === rate, [view, rate]);
+  const set = { topics: "sim.A", rate: "1s", alerts: "sim.A > 0" };
+
+  await page.click('#views a[data-view="board"]');
+  await page.click("#alerts-open");
+  await page.getByLabel("Rule", { exact: true }).fill("sim.A > 0");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Escape");
+  await page.selectOption("#pace", "1s");
+  await page.goBack();
+  await shows("topics", "1s");
+  assert.deepEqual(await values(), set);
+  await page.goForward();
+  await shows("board", "1s");
+  assert.deepEqual(await values(), { ...set, view: "board" });
+
+  await page.evaluate(() => (location.hash = "#view=feeds"));
+  await shows("feeds", "");
+  assert.deepEqual(await values(), { view: "feeds" });
+  await page.goBack();
+  await shows("board", "1s");
+  assert.deepEqual(await values(), { ...set, view: "board" });
+  await page.reload();
+  await page.selectOption("#pace", "5s");
+  await page.goBack();
+  await shows("topics", "5s");
+  assert.deepEqual(await values(), { ...set, rate: "5s" });
+  await page.close();
+});
+
 test("a link opens its view, an unknown one the first, and keys alone reach the others", async () => {
   const page = await open(() => {}, { hash: "#view=feeds" });
   await viewIs(page, "feeds");

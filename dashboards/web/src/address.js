@@ -1,6 +1,8 @@
 // The page's state in its address, so that a link is a dashboard: `#view=board&topics=sim.AAPL,host.cpu`.
 // Each room of the page owns its names; `README.md` lists them.
 
+/** Where one is: the back button changes these alone. What was set since stays, as rules of alerts and the rate do. */
+const PLACE = ["view", "feed", "kiosk"];
 /** These may stand in a fragment as they are, and are easier to read so. A plus is a plus; a space is `%20`. */
 const READABLE = { "+": "%20", "%2B": "+", "%2C": ",", "%2F": "/", "%3A": ":", "%7E": "~" };
 
@@ -8,11 +10,14 @@ export class Address {
   #values = read();
   #handlers = [];
   #writers = [];
+  /** Tells the entries of the history that came from one link from those of another. */
+  #link = history.state?.link;
 
   constructor() {
     // Another link was opened in the same page, or somebody went back.
-    addEventListener("hashchange", () => this.#read());
-    addEventListener("popstate", () => this.#read());
+    addEventListener("hashchange", () => this.#arrive());
+    addEventListener("popstate", () => this.#arrive());
+    if (this.#link === undefined) this.#begin();
   }
 
   /** The text under that name, or null. */
@@ -24,7 +29,7 @@ export class Address {
   set(name, text) {
     if (this.#values.get(name) === text) return;
     change(this.#values, { [name]: text });
-    history.replaceState(history.state, "", write(this.#values));
+    this.#keep();
     this.#written();
   }
 
@@ -32,8 +37,8 @@ export class Address {
   go(changes) {
     const link = this.link(changes);
     if (link === write(this.#values)) return;
-    history.pushState(null, "", link);
-    this.#read();
+    history.pushState(history.state, "", link);
+    this.#take(read());
   }
 
   /** The fragment with these values changed, for a link. */
@@ -53,8 +58,32 @@ export class Address {
     this.#writers.push(handler);
   }
 
-  #read() {
+  #arrive() {
     const values = read();
+    const link = history.state?.link;
+    if (link !== this.#link) {
+      this.#link = link;
+      if (link === undefined) this.#begin();
+      this.#take(values);
+      return;
+    }
+    const merged = new URLSearchParams(this.#values);
+    change(merged, Object.fromEntries(PLACE.map((name) => [name, values.get(name)])));
+    this.#take(merged);
+    this.#keep();
+  }
+
+  /** Here begins another link. */
+  #begin() {
+    this.#link = Math.random();
+    history.replaceState({ link: this.#link }, "");
+  }
+
+  #keep() {
+    history.replaceState({ link: this.#link }, "", write(this.#values));
+  }
+
+  #take(values) {
     if (String(values) === String(this.#values)) return;
     this.#values = values;
     for (const handler of this.#handlers) handler();
