@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use tempfile::TempDir;
-use tickerd_tests::within;
+use tickerd_tests::{Daemon, Feed, daemon, within};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -86,6 +86,7 @@ async fn an_edge_may_ask_and_nothing_else() {
         "PUB tickerd.prod.revoked.edge1 1\r\nx",
         "PUB $KV.tickerd_prod.feed.stocks 1\r\nx",
         "PUB $JS.API.STREAM.CREATE.KV_tickerd_prod 1\r\nx",
+        "PUB $JS.API.STREAM.INFO.KV_tickerd_prod 1\r\nx",
         "SUB _INBOX.tickerd.prod.a.> 1",
     ] {
         assert!(!say(&address, NODE, line).await.contains("-ERR"), "{line}");
@@ -106,4 +107,30 @@ async fn an_edge_may_ask_and_nothing_else() {
     assert!(say(&address, EDGE, "PUB tickerd.prod.node.edge1 1\r\nx").await.contains("-ERR"));
     assert!(say(&address, NODE, "PUB tickerd.other.beat.stocks 1\r\nx").await.contains("-ERR"));
     assert!(say(&address, ("node", "wrong"), "SUB a 1").await.contains("Authorization Violation"));
+}
+
+/// A node of the cluster of that server, as that user.
+async fn node(address: &str, (user, password): (&str, &str), lines: &str, feed: &str) -> Daemon {
+    let config = format!(
+        "[cluster]\nname = \"prod\"\nnats = [\"nats://{address}\"]\nuser = \"{user}\"\n\
+         password = {{ env = \"NATS_PASSWORD\" }}\n{lines}\n{feed}"
+    );
+    daemon().config(&config).env("NATS_PASSWORD", password).run().await
+}
+
+/// Goal: nodes can do all that they do with the shipped users. Method: a node takes a feed, an edge follows it, and the server
+/// refuses nothing that they say.
+#[tokio::test]
+async fn a_node_holds_a_feed_and_an_edge_follows_it() {
+    let folder = TempDir::new().unwrap();
+    let (_server, address) = server(folder.path()).await;
+    let feed = Feed::plugin("steady", "tickerd_feed_pusher").set("interval = \"50ms\"").toml();
+    let a = node(&address, NODE, "node = \"a\"", &feed).await;
+    a.metric_until("tickerd_cluster_holder{feed=\"steady\"}", |holds| holds == 1.0).await;
+    let edge = node(&address, EDGE, "node = \"edge1\"\nrole = \"edge\"", "").await;
+    edge.metric_until("tickerd_cluster_beats_received_total{join=\"next\"}", |beats| beats >= 3.0).await;
+    for node in [&a, &edge] {
+        node.metric_until("tickerd_cluster_nodes", |nodes| nodes == 2.0).await;
+        assert!(!node.log().contains("Violation"), "{}", node.log());
+    }
 }
