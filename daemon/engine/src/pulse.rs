@@ -333,6 +333,7 @@ impl Pulse {
         let mut sent = None;
         let changes = self.board.take_changes();
         let changed = !changes.is_empty();
+        self.pending.leave_out(&changes);
         self.pending.changes = changes;
         if !self.pending.is_empty() || self.outlet.owes() {
             self.ahead.iter().for_each(|ahead| ahead.hand(&self.pending.due));

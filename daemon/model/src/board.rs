@@ -45,8 +45,18 @@ pub enum Change {
     Closed(SourceId),
     /// A topic had its first tick, or was declared.
     Added(TopicId, Topic),
-    /// A topic was retired. Its number may be given to another topic.
+    /// A topic was retired. Its number may be given to another topic, but not among the same changes.
     Removed(TopicId),
+}
+
+impl Change {
+    /// The topic that was retired.
+    pub fn removed(&self) -> Option<TopicId> {
+        match self {
+            Change::Removed(id) => Some(*id),
+            Change::Opened(_) | Change::Closed(_) | Change::Added(..) => None,
+        }
+    }
 }
 
 /// What the board keeps of a source.
@@ -302,7 +312,10 @@ impl Board {
 
     /// The sources and topics that came and went since the last call, in order.
     pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
+        let changes = std::mem::take(&mut self.changes);
+        // Not before: ticks that were taken since the last call have these numbers, and would be another topic's.
+        self.free.extend(changes.iter().filter_map(Change::removed));
+        changes
     }
 
     /// How many topics there are.

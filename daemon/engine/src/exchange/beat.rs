@@ -67,23 +67,27 @@ impl Beat {
             && self.letters.is_empty()
     }
 
-    /// Adds a later beat, for a shard that could not take it. Of each topic and slower tier only the newest frame stays. Of
-    /// those who get every tick all stay, if they are not too many.
-    pub fn absorb(&mut self, later: &Beat) {
-        let before = ticks(&self.due) + ticks(&later.due);
-        let removed: HashSet<TopicId> = later
-            .changes
-            .iter()
-            .filter_map(|change| match change {
-                Change::Removed(id) => Some(*id),
-                Change::Opened(_) | Change::Closed(_) | Change::Added(..) => None,
-            })
-            .collect();
+    /// Takes out what is said of topics that these changes remove: when it is read, another topic may have the number.
+    pub fn leave_out(&mut self, changes: &[Change]) {
+        let removed: HashSet<TopicId> = changes.iter().filter_map(Change::removed).collect();
         if !removed.is_empty() {
             self.due.retain(|due| !removed.contains(&due.topic));
             self.aged.retain(|aged| !removed.contains(&aged.topic));
             self.resets.retain(|topic| !removed.contains(topic));
+            self.turnovers.retain(|(topic, _)| !removed.contains(topic));
         }
+    }
+
+    /// Adds a later beat, for a shard that could not take it. Of each topic and slower tier only the newest frame stays. Of
+    /// those who get every tick all stay, if they are not too many.
+    pub fn absorb(&mut self, later: &Beat) {
+        let before = ticks(&self.due) + ticks(&later.due);
+        self.leave_out(&later.changes);
+        let closed = |source| {
+            let mut changes = later.changes.iter();
+            changes.any(|change| matches!(change, Change::Closed(id) if *id == source))
+        };
+        self.health.retain(|(source, _)| !closed(*source));
         let again: HashSet<TopicId> = later.aged.iter().map(|aged| aged.topic).collect();
         self.aged.retain(|aged| !again.contains(&aged.topic));
         self.aged.extend(&later.aged);
@@ -157,6 +161,7 @@ mod tests {
     use super::*;
     use crate::exchange::source::tests::{F, board_of_f};
     use tickerd_model::board::Board;
+    use tickerd_model::health::FeedState;
     use tickerd_model::history::Limits;
     use tickerd_model::sample::Class;
     use tickerd_model::tick::Tick;
@@ -211,8 +216,15 @@ mod tests {
         let mut missed = aged(&[(0, true), (1, true), (2, true)]);
         assert!(!missed.is_empty());
         missed.absorb(&Beat { changes: vec![Change::Removed(TopicId(2))], ..aged(&[(0, false), (3, true)]) });
+        let up = Health { state: FeedState::Up, since: 0, reason: String::new() };
+        missed.health = [0, 1].map(|id| (SourceId(id), up.clone())).into();
+        missed.turnovers = [0, 1].map(|id| (TopicId(id), Arc::default())).into();
+        let gone = vec![Change::Removed(TopicId(1)), Change::Closed(SourceId(1))];
+        missed.absorb(&Beat { changes: gone, ..Beat::default() });
+        assert_eq!(missed.health.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [0], "the other has gone");
+        assert_eq!(missed.turnovers.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [0]);
         let got: Vec<_> = missed.aged.iter().map(|aged| (aged.topic.0, aged.stale.is_some())).collect();
-        assert_eq!(got, [(1, true), (0, false), (3, true)]);
+        assert_eq!(got, [(0, false), (3, true)]);
     }
 
     #[test]

@@ -51,7 +51,6 @@ impl Board {
             state.arrivals.iter_mut().for_each(|arrivals| arrivals.sweep(most, &self.places));
         }
         self.history.close(id);
-        self.free.push(id);
         self.changes.push(Change::Removed(id));
     }
 }

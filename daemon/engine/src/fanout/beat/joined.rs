@@ -130,10 +130,13 @@ impl Joined {
         };
         let cut = written > start;
         let rest = if cut { self.bytes().get(written..end).unwrap_or_default() } else { &[] };
-        let pos = if cut { first.pos } else { first.pos.saturating_sub(1) };
         let frames = whole + usize::from(cut);
+        let passed = || self.ends.iter().skip(frames).filter_map(|(_, at)| item(*at));
+        // Notices are not always in the order of their positions.
+        let next = passed().map(|item| item.pos).min().unwrap_or(u64::MAX);
+        let pos = if cut { first.pos } else { first.pos.saturating_sub(1) }.min(next.saturating_sub(1));
         let mut outbox = Box::new(Outbox::lagging(pos, rest.to_vec(), now_s));
-        for item in self.ends.iter().skip(frames).filter_map(|(_, at)| item(*at)) {
+        for item in passed() {
             outbox.pass(item, pending);
         }
         conn.outbox = Some(outbox);

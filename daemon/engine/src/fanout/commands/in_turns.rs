@@ -42,11 +42,14 @@ impl Shard {
                 continue;
             }
             let (id, generation, names) = (queued.conn, queued.generation, queued.command.names());
+            let had_all = self.turns.effort.spent() == 0;
             let is_done = self.go_on(&mut queued, None);
             // What it names was read once more. Counted behind it, so that the first of a turn has all of it.
             self.turns.effort.spend(names);
             if !is_done {
                 match queued.command {
+                    // It may need more than is ever left by others.
+                    _ if !had_all => self.turns.push_whole(queued),
                     // What it found so far is kept meanwhile. Only one at a time may have begun.
                     Costly::Get(_) => self.turns.push_first(queued),
                     // The next turn begins with the others. To ask each of them now whether it needs less would be work as well.
@@ -209,12 +212,10 @@ impl Shard {
         let Shard { table: Table { cohorts, topics }, turns, .. } = self;
         let effort = own.as_mut().unwrap_or(&mut turns.effort);
         let is_whole = cohorts.prepare(topics, member, from, &edits, &mut queued.cohort, effort);
-        if !is_whole || !effort.take(cohorts.cost_of_move(from, queued.cohort)) {
-            // What it names is found again in the next turn. Its client may be gone by then, and nobody would free it.
-            self.table.forget_all(&edits);
-            return false;
-        }
-        true
+        let is_prepared = is_whole && effort.take(cohorts.cost_of_move(from, queued.cohort));
+        // The change finds what it names again. Its client may be gone by then, and nobody would free it.
+        self.table.forget_all(&edits);
+        is_prepared
     }
 
     fn end(&mut self, queued: QueuedCommand) {

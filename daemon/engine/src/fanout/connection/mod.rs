@@ -125,17 +125,15 @@ impl Connection {
         let Some(outbox) = &mut self.outbox else { return Sent::Level };
         // What it catches up with is compressed by itself.
         self.step = Step::OUT;
-        let is_replay = outbox.is_replaying();
-        let mut left = if is_replay { REPLAY_TURN_BYTES } else { TURN_BYTES };
+        let mut left = if outbox.is_replaying() { REPLAY_TURN_BYTES } else { TURN_BYTES };
         let mut pushed = PushedSince::default();
         loop {
             // What is sealed goes before all that is not.
             if self.link.owes() {
-                let flushed = match left {
-                    0 => Err(io::ErrorKind::WouldBlock.into()),
-                    _ => self.link.flush(),
-                };
-                match flushed {
+                if left == 0 {
+                    return Sent::Waits;
+                }
+                match self.link.flush() {
                     Ok(n) => {
                         left = left.saturating_sub(n);
                         outbox.progressed(now_s);
@@ -157,14 +155,10 @@ impl Connection {
                 }
                 continue;
             }
-            if left == 0 && is_replay {
+            if left == 0 {
                 return Sent::Waits;
             }
-            let written = match left {
-                0 => Err(io::ErrorKind::WouldBlock.into()),
-                _ => self.link.try_write(outbox.unsent()),
-            };
-            match written {
+            match self.link.try_write(outbox.unsent()) {
                 Ok(n) => {
                     left = left.saturating_sub(n);
                     outbox.sent(n, now_s);

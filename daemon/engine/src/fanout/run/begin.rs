@@ -63,10 +63,11 @@ impl Shard {
         for (topic, turnover) in &beat.turnovers {
             self.tell_turnover(*topic, turnover);
         }
-        self.hand_out(&beat.letters);
         for due in &beat.due {
             self.push(due);
         }
+        // Whoever gets one is served the rest first, so the beat has to be known.
+        self.hand_out(&beat.letters);
         if !self.waiters.is_empty() {
             self.answer_waiting();
         }

@@ -72,12 +72,14 @@ impl Shard {
     }
 
     /// Does some of what is to be done piece by piece. What is no longer needed is cleared away first, so that it cannot pile
-    /// up.
+    /// up; every other turn at least, as a command may have been promised the whole of one.
     pub(super) fn work(&mut self) {
         self.look_at_clock();
         let began = self.now;
         let Shard { table: Table { cohorts, topics }, turns, .. } = self;
-        cohorts.bury(topics, &mut turns.effort);
+        if !turns.take_promise() {
+            cohorts.bury(topics, &mut turns.effort);
+        }
         while let Some((id, generation)) = self.work_on() {
             self.answered(id, generation, WaitsFor::Turn);
         }

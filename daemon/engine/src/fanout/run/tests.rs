@@ -6,6 +6,7 @@ mod client;
 mod encodings;
 mod epochs;
 mod many;
+mod midway;
 mod recovery;
 mod shared;
 mod stale;
@@ -204,39 +205,6 @@ fn seqs(frames: &[String]) -> Vec<(String, u64)> {
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, test);
-}
-
-/// A beat is on its way when a client that lags gets level: what it catches up with is not brought again by the walk.
-#[test]
-fn who_gets_level_during_a_beat_gets_each_seq_once() {
-    run(async {
-        let mut bench = Bench::new(20);
-        let mut client = bench.client(&["f.**"]).await;
-        bench.push(0).await;
-        while !bench.has_outbox(0) {
-            bench.push(4_000).await;
-        }
-        bench.push(4_000).await;
-        let last = bench.beat(10);
-        bench.shard.borrow_mut().begin(&last);
-        let mut frames = Vec::new();
-        while bench.has_outbox(0) {
-            frames.extend(client.read());
-            tokio::task::yield_now().await;
-        }
-        while bench.shard.borrow_mut().walk_on() {}
-        frames.extend(client.read());
-        let mut newest = BTreeMap::new();
-        for (topic, seq) in seqs(&frames) {
-            assert!(newest.insert(topic.clone(), seq) < Some(seq), "{topic} {seq} came twice");
-        }
-        for due in &last.due {
-            assert_eq!(newest.get(due.frame.tick().topic.name()), Some(&due.frame.tick().seq));
-        }
-        assert!(frames.iter().any(|frame| frame.contains(r#""type":"lag""#)));
-        let shard = bench.shard.borrow();
-        assert_eq!(shard.metrics.connections_lagging.get(), 0);
-    });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::Shard;
 use crate::exchange::ConnId;
-use crate::fanout::connection::Sent;
+use crate::fanout::connection::{Connection, Sent};
 use crate::fanout::outbox::{Lag, Outbox, Reply};
 use crate::fanout::table::Table;
 use crate::fanout::table::ids::SlotId;
@@ -79,6 +79,8 @@ impl Shard {
     }
 
     fn send_now(&mut self, id: ConnId, bytes: &[u8], rest: Reply) {
+        // An outbox begins behind the beat that is on its way, so the client must have its share of that, or be owed it.
+        self.serve_early(id);
         let (pos, now_s) = (self.pos, self.now_s);
         let Some(conn) = self.connection(id) else { return };
         if let Some(outbox) = &mut conn.outbox {
@@ -186,11 +188,13 @@ impl Shard {
 
     /// Where reading led to an answer that the socket did not take at once, that is owed like all else.
     pub fn owe_answer(&mut self, id: ConnId) {
+        let owes = |conn: &mut Connection| conn.link.owes() && conn.outbox.is_none();
+        if !self.connection(id).is_some_and(owes) {
+            return;
+        }
+        self.serve_early(id);
         let (pos, now_s) = (self.pos, self.now_s);
-        if let Some(conn) = self.connection(id)
-            && conn.link.owes()
-            && conn.outbox.is_none()
-        {
+        if let Some(conn) = self.connection(id).filter(|conn| conn.outbox.is_none()) {
             conn.outbox = Some(Box::new(Outbox::new(pos, Vec::new(), now_s)));
             self.send_owed(id);
         }

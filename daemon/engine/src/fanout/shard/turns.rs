@@ -94,6 +94,8 @@ pub struct Turns {
     queue: VecDeque<QueuedCommand>,
     /// What may be done before the next look at the beats.
     pub effort: Effort,
+    /// Whether the first command has the next turn, from its beginning.
+    is_promised: bool,
     /// The shard, while it has nothing of this kind to do.
     idle: Option<Waker>,
     /// Most steps between two looks.
@@ -106,6 +108,7 @@ impl Default for Turns {
         Turns {
             queue: VecDeque::new(),
             effort: Effort::of(STEPS_PER_LOOK),
+            is_promised: false,
             idle: None,
             #[cfg(test)]
             most: 0,
@@ -130,6 +133,17 @@ impl Turns {
         if let Some(idle) = self.idle.take() {
             idle.wake();
         }
+    }
+
+    /// A command begins the next turn, so that it has all of it.
+    pub fn push_whole(&mut self, queued: QueuedCommand) {
+        self.queue.push_front(queued);
+        self.is_promised = true;
+    }
+
+    /// Whether the next turn is promised to a command, once.
+    pub fn take_promise(&mut self) -> bool {
+        std::mem::take(&mut self.is_promised)
     }
 
     /// A command goes on before the others.

@@ -75,6 +75,7 @@ fn a_topic_that_ends_is_not_stale_any_more() {
     say(&mut board, &a, 0);
     assert_eq!(look(&mut board, 1_000), [(0, true)]);
     board.retire(F, &a);
+    board.take_changes();
     assert_eq!((board.stale(F), board.is_silent(F)), (0, false));
     say(&mut board, &a, 2_000);
     assert_eq!(look(&mut board, 2_000), [], "it begins anew");

@@ -113,11 +113,8 @@ impl<'a> Reader<'a> {
             0xca => {
                 let number = f32::from_bits(self.unsigned(4)? as u32);
                 // The shortest digits of the f32: 0.1, not 0.10000000149011612.
-                if number.is_finite() {
-                    self.say(format_args!("{number:?}"))
-                } else {
-                    Err(Unreadable::NotANumber)
-                }
+                let digits = serde_json::to_string(&number).ok().filter(|_| number.is_finite());
+                self.say(digits.ok_or(Unreadable::NotANumber)?)
             }
             0xcb => {
                 let number = f64::from_bits(self.unsigned(8)?);

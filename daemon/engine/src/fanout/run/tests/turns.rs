@@ -140,6 +140,54 @@ fn what_was_built_for_an_answer_goes_with_its_client() {
     });
 }
 
+/// The same of names that it asked for, where no cohort was built.
+#[test]
+fn what_was_named_for_an_answer_goes_with_its_client() {
+    run(async {
+        let mut bench = Bench::new(2);
+        bench.push(1).await;
+        let mut client = bench.client(&["f.1"]).await;
+        client.say(1, &[&recovery::SINCE_1.replace(r#"["f.0"]"#, r#"["f.0","f.nobody"]"#)]);
+        while bench.questions.is_empty() {
+            bench.turn().await;
+        }
+        bench.shard.borrow_mut().drop_connection(0, 1006);
+        assert!(bench.shard.borrow().table.topics.find("f.nobody").is_none());
+        assert!(bench.shard.borrow().table.topics.find("f.0").is_some(), "it is there by itself");
+    });
+}
+
+/// Goal: a command that needs a whole turn has one, though others come all the time. Method: one more comes with each turn.
+#[test]
+fn what_needs_a_whole_turn_is_not_passed_over_for_ever() {
+    const LIST: &str = r#"{"event":"topics","data":{"match":"f.**"}}"#;
+    const SMALL: &str = r#"{"event":"topics","data":{"match":"f.0.*"}}"#;
+    run(async {
+        let mut bench = Bench::new(STEPS_PER_LOOK + 1);
+        bench.push(1).await;
+        let mut clients = Vec::new();
+        for said in [LIST, LIST, SMALL, LIST, SMALL] {
+            let mut client = bench.client(&[]).await;
+            client.read();
+            client.say(1, &[said]);
+            tokio::task::yield_now().await;
+            clients.push(client);
+        }
+        let is_told =
+            |client: &mut Client| client.read().iter().any(|frame| frame.contains(r#""event":"topics""#));
+        let mut turns = 0;
+        while !is_told(&mut clients[3]) {
+            bench.turn().await;
+            let mut client = bench.client(&[]).await;
+            client.say(1, &[SMALL]);
+            clients.push(client);
+            turns += 1;
+            assert!(turns < 20, "it waits for ever");
+        }
+        assert!(turns > 1, "others were before it");
+    });
+}
+
 /// Goal: a `get` with patterns takes turns as well, and tells each topic once. Method: five patterns that match all topics.
 #[test]
 fn values_of_many_patterns_are_looked_for_in_turns() {
