@@ -191,6 +191,25 @@ test("a connection that is lost fires nothing and ends nothing", async () => {
   await page.close();
 });
 
+test("a rule that holds already when it is written fires without another tick", async () => {
+  const page = await open("&tiles=sim.A", [quote("sim.A", 1, 6)]);
+  await page.waitForFunction(() => document.querySelector(".tile .figure")?.textContent === "6");
+  await page.click("#alerts-open");
+  await page.getByLabel("Rule", { exact: true }).fill("sim.A > 5");
+  await page.keyboard.press("Enter");
+  await lists(page, "firing", "sim.A is above 5: 6");
+  await page.close();
+});
+
+test("a rule that waited when the connection was lost waits anew, and fires without another tick", async () => {
+  const page = await open("&tiles=sim.A&alerts=sim.A%20%3E%205%20for%203s", [quote("sim.A", 1, 6, 1_000)]);
+  await page.waitForFunction(() => document.querySelector(".tile .figure")?.textContent === "6");
+  page.line.socket.close();
+  await page.waitForFunction(() => document.querySelector(".tile .state").textContent === "not live");
+  await lists(page, "firing", "sim.A is above 5");
+  await page.close();
+});
+
 test("a tick of an odd shape is no harm to a rule", async () => {
   const page = await open("&alerts=odd.**%20%3E%205;odd.A:x%20%3E%201", []);
   const errors = [];

@@ -207,6 +207,7 @@ follower.onTick = (topic, moved) => {
   drawAtOnce();
 };
 follower.onTopic = (topic) => {
+  alerts.wake();
   table.touch(topic, false);
   table.recount();
   draw();
@@ -219,6 +220,7 @@ follower.onEnd = (name) => {
 follower.onRefused = (what) => (what.code === 401 ? visitor.need() : notices.error(what));
 feeds.onFeed = (notice) => {
   if (notice.state === "down") charts.gapOf(notice.feed);
+  alerts.wake();
   table.feed(notice);
   notices.feed(notice);
   feedList.feed(notice);
@@ -233,12 +235,14 @@ feeds.onList = (list) => {
   draw();
 };
 feeds.onForget = (state) => {
+  alerts.wake();
   table.feeds(state);
   notices.dropFeeds();
   status.troubledFeeds = 0;
 };
 contract.onWant = (ms) => setTimeout(() => isConnected() && readContract(), ms);
 contract.onNews = () => {
+  alerts.wake();
   for (const topic of topics.all()) if (topic.remark()) table.touch(topic, false);
   charts.remark(contract.periods);
   draw();

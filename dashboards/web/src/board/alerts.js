@@ -33,6 +33,7 @@ export class Alerts {
   #flaws = [];
   #knownTopics = -1;
   #isDirty = true;
+  #isAwake = false;
   #isLive = () => true;
   /** Server's clock less ours. */
   #skewMs = 0;
@@ -76,6 +77,11 @@ export class Alerts {
     if (fired.length > 0) this.#call(fired, now);
   }
 
+  /** Rules are new, or more or less is known of topics: the next beat looks at all, as a topic may never move again. */
+  wake() {
+    this.#isAwake = true;
+  }
+
   /** Time goes by: what was to hold for a while, what is over, what is stale. */
   beat(serverNow, now) {
     if (!this.#hasRules && !this.#isDirty) return;
@@ -85,8 +91,10 @@ export class Alerts {
       for (const { name } of this.#topics.all()) this.#watches.of(name);
     }
     const fired = [];
+    const isAwake = this.#isAwake;
+    this.#isAwake = false;
     for (const watch of this.#watches.all()) {
-      if (watch.state === "quiet" && !watch.rule.stale) continue;
+      if (watch.state === "quiet" && !watch.rule.stale && !isAwake) continue;
       if (this.#look(watch, this.#topics.get(watch.name), now, serverNow)) fired.push(watch);
     }
     if (fired.length > 0) this.#call(fired, now);
@@ -130,6 +138,7 @@ export class Alerts {
 
   #take(rules) {
     this.#watches.take(rules);
+    this.wake();
     this.#hasRules = rules.length > 0;
     this.#knownTopics = -1;
     const kept = new Set(this.#watches.all());
