@@ -24,6 +24,10 @@ export class Follower {
     client.on("stale", ({ topics: names, since }) => {
       for (const name of names) this.#age(topics.ensure(name), since);
     });
+    // A hidden page had no room for all that came: the client still has the newest of each topic.
+    client.on("gap", ({ topics: names, why }) => {
+      if (why === "overflow") for (const name of names) this.#take(client.latest(name));
+    });
     client.on("topics", ({ removed, missed }) => {
       for (const name of removed) this.onEnd(name);
       if (missed) this.list();
@@ -37,11 +41,13 @@ export class Follower {
     const before = this.#subscription;
     this.#subscription = this.#client.subscribe(PATTERN, rate ? { rate } : {});
     before?.close();
-    this.#subscription.on("tick", (tick) => {
-      if (typeof tick.topic !== "string" || !("seq" in tick)) return;
-      const topic = this.#topics.ensure(tick.topic);
-      this.onTick(topic, topic.take(tick.event, tick, tick.text));
-    });
+    this.#subscription.on("tick", (tick) => this.#take(tick));
+  }
+
+  #take(tick) {
+    if (typeof tick?.topic !== "string" || !("seq" in tick)) return;
+    const topic = this.#topics.ensure(tick.topic);
+    this.onTick(topic, topic.take(tick.event, tick, tick.text));
   }
 
   /** Lists the topics that have spoken, and forgets those that are no longer among them. */
