@@ -339,7 +339,7 @@ pub fn commands(
         }),
         drain: Arc::new(move || {
             let (done, moving) = oneshot::channel();
-            drains.get()?.command(Command::Drain { done }).then_some(moving)
+            drains.get()?.command(Command::Drain { max: cluster::MOVE_MAX, done }).then_some(moving)
         }),
     }
 }

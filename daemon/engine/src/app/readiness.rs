@@ -73,7 +73,7 @@ fn judge(
 
 /// Adds to the readiness what the cluster has to do with it.
 fn with_cluster(rows: &ClusterRows, since_start: Duration, mut readiness: Readiness) -> Readiness {
-    let others = rows.nodes.len().saturating_sub(1);
+    let others = cluster::heard(rows).saturating_sub(1);
     let detail = match (&rows.trouble, rows.connected) {
         (Some(trouble), _) => format!("degraded: {trouble}"),
         (None, false) => "degraded: there is no connection to NATS, so this node serves what it has".into(),
@@ -84,7 +84,10 @@ fn with_cluster(rows: &ClusterRows, since_start: Duration, mut readiness: Readin
         ok: rows.connected && rows.trouble.is_none(),
         detail,
     });
-    let mut waits = rows.node.is_empty() || rows.behind;
+    // Which feeds there are, a node without sections hears from another.
+    let hears = rows.nodes.iter().any(|node| node.role == "node" && node.heard_ms.is_some());
+    let is_new = rows.feeds.is_empty() && !hears;
+    let mut waits = rows.node.is_empty() || rows.behind || !rows.connected || is_new;
     for row in rows.feeds.iter().filter(|row| row.state != "holds") {
         let ok = row.holder.is_some() && row.trouble.is_none();
         let detail = match (&row.trouble, &row.holder) {
@@ -150,6 +153,46 @@ fn describe(health: &Health, (stale, topics): (usize, usize), tally: Tally) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::standing::{HeldRow, NodeRow};
+
+    #[test]
+    fn an_edge_waits_for_nats_and_the_first_word_of_a_node() {
+        let row = |role: &str, heard_ms| NodeRow { role: role.into(), heard_ms, ..NodeRow::default() };
+        let rows = |connected, nodes: &[NodeRow]| ClusterRows {
+            node: "e".into(),
+            connected,
+            nodes: nodes.to_vec(),
+            ..ClusterRows::default()
+        };
+        let ready = |rows: &ClusterRows, since| {
+            with_cluster(rows, since, Readiness { ready: true, checks: Vec::new() }).ready
+        };
+        let (me, edge, node) = (row("edge", None), row("edge", Some(10)), row("node", Some(10)));
+        let soon = Duration::from_secs(1);
+        for (connected, nodes) in [(false, vec![me.clone()]), (true, vec![me.clone(), edge])] {
+            let rows = rows(connected, &nodes);
+            assert!(!ready(&rows, soon) && ready(&rows, VALUES_MAX * 2), "{rows:?}");
+        }
+        assert!(ready(&rows(true, &[me.clone(), node.clone()]), soon));
+        assert!(!ready(&rows(false, &[me, node.clone()]), soon), "NATS has gone");
+        // What it holds itself it needs to hear of nobody.
+        let held = HeldRow { state: "holds".into(), ..HeldRow::default() };
+        assert!(ready(&ClusterRows { feeds: vec![held], ..rows(true, &[row("node", None)]) }, soon));
+    }
+
+    #[test]
+    fn who_was_not_heard_for_three_seconds_is_no_other_that_is_heard() {
+        let row = |heard_ms| NodeRow { role: "node".into(), heard_ms, ..NodeRow::default() };
+        let rows = ClusterRows {
+            node: "a".into(),
+            cluster: "t".into(),
+            connected: true,
+            nodes: vec![row(None), row(Some(2_999)), row(Some(3_000))],
+            ..ClusterRows::default()
+        };
+        let said = with_cluster(&rows, Duration::ZERO, Readiness { ready: true, checks: Vec::new() }).checks;
+        assert_eq!(said.first().map(|check| &*check.detail), Some("node a of t, 1 others are heard"));
+    }
 
     #[test]
     fn a_line_says_state_reason_time_and_what_is_stale() {

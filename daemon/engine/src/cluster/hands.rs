@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::feed::{Handing, Held, Plugin, epoch_of};
 use super::node::{Back, Node};
 use super::standing::{HERE, NodeSeen};
-use super::{Command, DRAIN_MAX, Feed};
+use super::{Command, Feed};
 use crate::exchange::nodes::{Join, NodeOrder, Reign};
 use tickerd_cluster::load::Load;
 use tickerd_cluster::wire::{Message, Move};
@@ -15,7 +15,7 @@ use tickerd_cluster::{Millis, Node as Name};
 use tickerd_model::source::{Kind, SourceId};
 
 /// A feed that goes to another node is there within this time, or the command failed.
-const MOVE_MAX: Millis = 40_000;
+pub const MOVE_MAX: Millis = 40_000;
 /// A holder is not missed before this node has listened for so long.
 const LISTENED_MIN: Millis = 2_500;
 
@@ -30,6 +30,8 @@ pub struct Moving {
     feed: Option<Arc<str>>,
     to: Option<String>,
     since: Millis,
+    /// It may take so long.
+    max: Millis,
     done: Done,
 }
 
@@ -47,7 +49,8 @@ impl Node {
         // It is as this node's configuration has it from now on.
         held.with_root(&root, Some((*held.feed.source).clone()));
         held.is_absent = false;
-        (held.about, held.told_hello) = (None, None);
+        // What could not be applied was another's.
+        (held.about, held.told_hello, held.broken) = (None, None, None);
         let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
         (self.order)(NodeOrder::Hold { source, reign });
         self.start_plugin(feed);
@@ -144,7 +147,7 @@ impl Node {
     pub(super) fn obey(&mut self, command: Command) {
         match command {
             Command::Move { feed, to, done } => self.obey_move(feed.into(), to, done),
-            Command::Drain { done } => self.drain(done),
+            Command::Drain { max, done } => self.drain(max, done),
             Command::Open(feed) => self.open(feed),
             Command::Close(source) => self.close(source),
             Command::Revoked(list) => self.tell_revoked(list),
@@ -156,7 +159,9 @@ impl Node {
         let now = self.now();
         let begun = self.begin_move(&feed, to.as_deref(), now);
         match begun {
-            Ok(to) => self.moves.push(Moving { feed: Some(feed), to: Some(to), since: now, done }),
+            Ok(to) => {
+                self.moves.push(Moving { feed: Some(feed), to: Some(to), since: now, max: MOVE_MAX, done });
+            }
             Err(why) => drop(done.send(Err(why))),
         }
     }
@@ -195,7 +200,7 @@ impl Node {
         Ok(to.to_owned())
     }
 
-    fn drain(&mut self, done: Done) {
+    fn drain(&mut self, max: Millis, done: Done) {
         let now = self.now();
         self.is_draining = true;
         let mut held = Vec::new();
@@ -211,7 +216,7 @@ impl Node {
                 None => tracing::warn!(feed = &*feed, "no other node is heard that may hold the feed"),
             }
         }
-        self.moves.push(Moving { feed: None, to: None, since: now, done });
+        self.moves.push(Moving { feed: None, to: None, since: now, max, done });
         self.look_at_moves(now);
     }
 
@@ -245,11 +250,11 @@ impl Node {
         let to = moving.to.as_deref();
         match holder.filter(|holder| to == Some(&*holder.name)) {
             Some(holder) => Some(Ok(format!("the node {} holds {feed} now", holder.name))),
-            None if now.saturating_sub(moving.since) > MOVE_MAX => {
+            None if now.saturating_sub(moving.since) > moving.max => {
                 let who = holder.map_or("no node".to_owned(), |holder| format!("the node {}", holder.name));
                 Some(Err(format!(
                     "{who} holds it after {} s; the logs of the nodes say why",
-                    MOVE_MAX / 1_000
+                    moving.max / 1_000
                 )))
             }
             None => None,
@@ -259,14 +264,19 @@ impl Node {
     fn outcome_of_drain(&self, moving: &Moving, now: Millis) -> Option<Result<String, String>> {
         let held = || self.feeds.values().filter(|held| held.part.holds().is_some());
         let waits = held().any(|held| held.handing.is_some());
-        let is_late = u128::from(now.saturating_sub(moving.since)) > DRAIN_MAX.as_millis();
+        let is_late = now.saturating_sub(moving.since) > moving.max;
         if waits && !is_late {
             return None;
         }
         let left: Vec<&str> = held().map(|held| held.name()).collect();
-        Some(match left.is_empty() {
-            true => Ok("this node holds no feed, and takes none until it is started anew".into()),
-            false => Err(format!("nobody has taken: {}; this node still holds them", left.join(", "))),
+        Some(match (left.is_empty(), waits) {
+            (true, _) => Ok("this node holds no feed, and takes none until it is started anew".into()),
+            (_, true) => Err(format!(
+                "still held here after {} s: {}; `tickerd cluster status` tells how it goes on",
+                moving.max / 1_000,
+                left.join(", ")
+            )),
+            (_, false) => Err(format!("nobody has taken: {}; this node still holds them", left.join(", "))),
         })
     }
 

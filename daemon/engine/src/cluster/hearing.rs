@@ -98,7 +98,7 @@ impl Node {
         }
     }
 
-    fn heard_heartbeat(&mut self, from: &Name, says: Heartbeat, now: Millis) {
+    pub(super) fn heard_heartbeat(&mut self, from: &Name, says: Heartbeat, now: Millis) {
         if from.name == self.me.name {
             self.standing.count_twin(!self.nodes.contains_key(from));
         }

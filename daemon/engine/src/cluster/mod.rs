@@ -27,6 +27,9 @@ mod sharing;
 mod standing;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -34,17 +37,19 @@ use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tickerd_cluster::Millis;
 use tickerd_nats::{Events, Link};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::standing::Standing;
+pub use self::hands::MOVE_MAX;
+pub use self::standing::{Standing, heard};
 pub use self::words::{Command, Feed, Given, Keys, Plugins, Pulse, Settings};
 
 /// Commands that wait. Each ticket of another node is one.
 const COMMANDS_MAX: usize = 1_024;
 /// When this node ends, others get this long to take over what it holds.
-pub const DRAIN_MAX: Duration = Duration::from_secs(3);
+const DRAIN_MAX: Millis = 3_000;
 
 /// How long the start waits for the cluster's epoch, and between two tries.
 const EPOCH_MAX: Duration = Duration::from_secs(3);
@@ -101,7 +106,7 @@ impl Running {
     /// Hands over what this node holds, for at most [`DRAIN_MAX`].
     pub fn drain(&self) {
         let (done, drained) = oneshot::channel();
-        if self.handle.command(Command::Drain { done }) {
+        if self.handle.command(Command::Drain { max: DRAIN_MAX, done }) {
             drop(drained.blocking_recv());
         }
     }

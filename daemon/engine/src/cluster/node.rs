@@ -89,7 +89,7 @@ pub struct Node {
     pub(super) boards: BTreeMap<u64, Waits>,
     pub(super) boards_made: u64,
     looks: u64,
-    started: Instant,
+    pub(super) started: Instant,
 }
 
 impl Node {

@@ -183,7 +183,7 @@ impl Standing {
     fn set(&self, rows: ClusterRows) {
         let Metrics { connected, nodes, holder, era, holes, fenced, .. } = &self.metrics;
         connected.set(i64::from(rows.connected));
-        nodes.set(whole(rows.nodes.len() as u64));
+        nodes.set(whole(heard(&rows) as u64));
         for row in &rows.feeds {
             let feed = &[row.feed.as_str()];
             holder.with_label_values(feed).set(i64::from(row.state == HOLDS));
@@ -193,6 +193,11 @@ impl Standing {
         }
         *self.lock() = rows;
     }
+}
+
+/// How many nodes are there, this one included. Others are listed for a while after they were heard last.
+pub fn heard(rows: &ClusterRows) -> usize {
+    rows.nodes.iter().filter(|node| node.heard_ms.is_none_or(|ago| ago < HERE)).count()
 }
 
 fn whole(number: u64) -> i64 {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::exchange::nodes::{NodeOrder, PulseSays};
-use tickerd_cluster::Era;
 use tickerd_cluster::wire::Revocation;
+use tickerd_cluster::{Era, Millis};
 use tickerd_model::source::{Source, SourceId};
 
 /// How this node is configured.
@@ -103,8 +103,8 @@ pub struct Pulse {
 pub enum Command {
     /// The feed is to be held by another node; `None`: by the first of the others.
     Move { feed: String, to: Option<String>, done: oneshot::Sender<Result<String, String>> },
-    /// All that this node holds is to be held by others, and it takes nothing more.
-    Drain { done: oneshot::Sender<Result<String, String>> },
+    /// All that this node holds is to be held by others, and it takes nothing more. Who asks waits for so many milliseconds at most.
+    Drain { max: Millis, done: oneshot::Sender<Result<String, String>> },
     /// A feed is configured so from now on, whether it was known before or not.
     Open(Feed),
     /// A feed was removed from it.

@@ -1,0 +1,152 @@
+//! The loop's parts, without a server: what a node does with what it hears, and when.
+#![cfg(feature = "cluster")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use prometheus::Registry;
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+
+use super::feed::Plugin;
+use super::node::Node;
+use super::{Command, DRAIN_MAX, Feed, Keys, MOVE_MAX, Plugins, Settings, Standing};
+use crate::exchange::nodes::NodeOrder;
+use tickerd_cluster::load::About;
+use tickerd_cluster::wire::{Heartbeat, Seen};
+use tickerd_cluster::{Era, Found, Millis, Node as Name};
+use tickerd_model::protocol::rate::Tiers;
+use tickerd_model::source::{Group, Source, SourceId};
+use tickerd_nats::{Link, SignIn};
+
+/// Plugins that begin at once, and end when they are told.
+#[derive(Default)]
+struct Hands {
+    ends: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Plugins for Hands {
+    fn begin(&self, _: &str) {}
+    fn end(&self, _: &str, ended: Box<dyn FnOnce() + Send>) {
+        self.ends.lock().unwrap().push(ended);
+    }
+    fn hear(&self, _: &str, _: &str) {}
+    fn hello(&self, _: &str) -> Option<Arc<str>> {
+        None
+    }
+    fn open(&self, _: &str) -> Option<Feed> {
+        None
+    }
+    fn close(&self, _: &Arc<Source>) -> bool {
+        true
+    }
+    fn epoch(&self, _: &str) {}
+    fn change(&self, _: &Arc<Source>) {}
+    fn keys(&self) -> Option<Arc<dyn Keys>> {
+        None
+    }
+    fn source(&self, known: &Arc<Source>, _: &About) -> Source {
+        (**known).clone()
+    }
+}
+
+type Orders = Arc<Mutex<Vec<NodeOrder>>>;
+
+/// The node `a` with a feed `f`. No server is there.
+async fn node() -> (Node, Orders) {
+    let link = tickerd_nats::Settings {
+        servers: vec!["nats://127.0.0.1:1".to_owned()],
+        cluster: "t".into(),
+        node: "a".into(),
+        sign_in: SignIn::Nobody,
+        ca: None,
+        certificate: None,
+    };
+    let (link, _) = Link::connect(link).await.unwrap();
+    let settings = Settings {
+        cluster: "t".into(),
+        node: "a".into(),
+        is_edge: false,
+        feeds: None,
+        kept: 1 << 20,
+        version: "1".into(),
+    };
+    let tiers = Tiers::new(Duration::from_millis(10), &[]);
+    let source = Source::feed(SourceId(0), "f", tiers, &Arc::new(Group { epoch: "none".into() }));
+    let feed = Feed { source: Arc::new(source), nodes: None, may_hold: true, stored: Era::NONE, section: 1 };
+    let orders = Orders::default();
+    let told = orders.clone();
+    let order = Box::new(move |order| told.lock().unwrap().push(order));
+    let standing = Arc::new(Standing::new(&Registry::new()).unwrap());
+    let hands = Arc::new(Hands::default());
+    let mut node = Node::new(settings, vec![feed], (None, None), (link, order), hands, standing);
+    pass(&mut node, 100);
+    (node, orders)
+}
+
+/// So much time passes.
+fn pass(node: &mut Node, ms: Millis) {
+    node.started = node.started.checked_sub(Duration::from_millis(ms)).unwrap();
+}
+
+fn name(name: &str, life: u64) -> Name {
+    Name { name: name.into(), life }
+}
+
+/// It takes the feed, since nobody is heard who holds it.
+fn take(node: &mut Node) {
+    node.with(&"f".into(), |held| {
+        (0..=3_000).step_by(500).for_each(|now| held.part.look(now));
+        held.part.read(Some(Found { revision: 0, record: None }), 3_000);
+        held.part.swapped(true, 3_000);
+    });
+    pass(node, 3_000);
+    assert!(node.feeds["f"].part.holds().is_some());
+}
+
+fn says(seen: Seen) -> Heartbeat {
+    Heartbeat { feeds: vec![seen], ..Heartbeat::default() }
+}
+
+fn may_hold() -> Heartbeat {
+    says(Seen { feed: "f".into(), claim: None, misses: false, may_hold: true, is_bare: false })
+}
+
+#[tokio::test]
+async fn who_takes_a_feed_has_no_trouble_of_the_holder_before() {
+    let (mut node, _) = node().await;
+    node.feeds.get_mut("f").unwrap().broken = Some("of a newer version".to_owned());
+    take(&mut node);
+    let rows = node.standing.rows();
+    assert_eq!((&*rows.feeds[0].state, &rows.feeds[0].trouble), ("holds", &None));
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_a_plugin_that_ends_slowly_unless_the_node_stops() {
+    let (mut node, _) = node().await;
+    take(&mut node);
+    let now = node.now();
+    node.heard_heartbeat(&name("b", 1), may_hold(), now);
+    let [(operator, mut told), (stop, mut stopped)] = [oneshot::channel(), oneshot::channel()];
+    node.obey(Command::Drain { max: MOVE_MAX, done: operator });
+    node.obey(Command::Drain { max: DRAIN_MAX, done: stop });
+    assert!(matches!(node.feeds["f"].plugin, Plugin::Ends { .. }));
+    node.look_at_moves(now + 4_000);
+    assert!(stopped.try_recv().unwrap().unwrap_err().contains("still held here after 3 s: f"));
+    assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
+    node.feeds.get_mut("f").unwrap().part.told(Era::new(9).unwrap(), now);
+    node.look_at_moves(now + 5_000);
+    assert!(told.try_recv().unwrap().unwrap().contains("this node holds no feed"));
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_heard_is_listed_and_not_counted() {
+    let (mut node, _) = node().await;
+    let now = node.now();
+    node.heard_heartbeat(&name("b", 1), may_hold(), now);
+    for (later, listed, heard) in [(0, 2, 2), (3_500, 2, 1), (70_000, 1, 1)] {
+        node.tell_standing(now + later);
+        let rows = node.standing.rows();
+        assert_eq!((rows.nodes.len(), super::heard(&rows)), (listed, heard), "after {later} ms");
+    }
+}
