@@ -71,7 +71,10 @@ function serve(name, client) {
   const tabs = new Map();
   const say = (to, event, data) => channel.postMessage({ to, text: JSON.stringify({ event, data }) });
   const up = () => client.status.state === "live" && channel.postMessage({ to: "*", up: true });
+  /** Feeds that are not up → what the server said of them, which it says to this connection once. */
+  const feeds = new Map();
   client.on("status", ({ state, code, why }) => {
+    feeds.clear();
     if (state === "live") up();
     else if (state !== "connecting") {
       for (const tab of tabs.keys()) leave(tab);
@@ -79,8 +82,12 @@ function serve(name, client) {
     }
   });
   client.on("message", ({ out, event, data, text }) => {
+    if (out) return;
     const isTick = typeof data.topic === "string" && "value" in data;
-    if (!out && (isTick || event === "notice" || (event === "presence" && data.id === undefined))) channel.postMessage({ to: "*", text });
+    if (data.type === "feed") feeds.set(data.feed, data);
+    // What is for one tab is a sign of life for the others.
+    if (isTick || event === "notice" || (event === "presence" && data.id === undefined)) channel.postMessage({ to: "*", text });
+    else say("*", "heartbeat", {});
   });
   const newest = (one) => (one ? client._ticks.newest(one) : []);
   const leave = (tab) => {
@@ -89,6 +96,9 @@ function serve(name, client) {
   };
   const subscribe = async (tab, { id, topics, mode, rate, since }) => {
     const own = tabs.get(tab);
+    // Of a feed of which nobody has a topic nothing was said since.
+    const held = new Set([...tabs.values()].flatMap((one) => [...one.keys()].map((topic) => topic.split(".")[0])));
+    for (const feed of feeds.keys()) if (![feed, "*", "**"].some((first) => held.has(first))) feeds.delete(feed);
     const answers = topics.map((topic) => {
       const before = own.get(topic);
       const one = client.subscribe(topic, { mode, rate });
@@ -103,10 +113,18 @@ function serve(name, client) {
     // Positions are one tab's; this connection did not see what that tab missed.
     const granted = of("topics").map((one) => (since?.seq[one.topic] >= 0 ? { ...one, recovered: false } : one));
     say(tab, "subscribed", { id, topics: granted, patterns: of("patterns"), failed: of("failed") });
-    for (const topic of topics) for (const { text } of newest(own.get(topic))) channel.postMessage({ to: tab, text });
+    for (const data of feeds.values()) if (data.state !== "up") say(tab, "notice", data);
+    for (const topic of topics) {
+      for (const { topic: name, stale, text } of newest(own.get(topic))) {
+        if (stale) say(tab, "notice", { type: "stale", topics: [name], since: stale });
+        channel.postMessage({ to: tab, text });
+      }
+    }
   };
   channel.onmessage = async ({ data: { tab, hello, bye, text } }) => {
     if (bye) leave(tab);
+    // Whoever comes after the end wants another try; where that fails too, all are told.
+    if (hello && client.status.state === "stopped") client.retry();
     if (hello && !tabs.has(tab) && client.status.state === "live") {
       tabs.set(tab, new Map());
       say(tab, "connected", client.server);

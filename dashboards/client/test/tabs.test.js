@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { connect } from "../src/index.js";
 import "../src/tabs.js";
-import { FakeSocket, World, settle } from "./world.js";
+import { FakeSocket, World, settle, tick } from "./world.js";
 
 class Locks {
   /** Name → when the last one that asked for it has left. */
@@ -100,4 +100,81 @@ test("a tab that leaves while it waits for an answer is no fault, nor is a topic
   await world.grant(socket);
   assert.equal((await fast.ready).topics.length, 1);
   assert.deepEqual(failed, []);
+});
+
+test("while topics are quiet, tabs live on the server's signs of life and on answers to other tabs", async () => {
+  const first = open();
+  const socket = await world.greet();
+  const second = open();
+  await settle();
+  const states = [];
+  for (const tab of [first, second]) tab.on("status", ({ state }) => states.push(state));
+  /** In steps, as a timer that comes late is of a page that slept. */
+  const wait = async () => {
+    for (let i = 0; i < 28; i += 1) await world.pass(500);
+  };
+  for (let i = 0; i < 5; i += 1) {
+    await wait();
+    socket.say("heartbeat", { ts: 1 });
+    await settle();
+  }
+  for (let i = 0; i < 5; i += 1) {
+    const listed = first.topics("a.*");
+    await wait();
+    const [{ data }] = socket.take();
+    socket.say("topics", { id: data.id, topics: [] });
+    await listed;
+    await settle();
+  }
+  assert.deepEqual([states, FakeSocket.made.length], [[], 1]);
+});
+
+test("a tab that comes later is told what is stale and which feeds are not up, as long as that is known", async () => {
+  const first = open();
+  const own = first.subscribe("a.x");
+  const socket = await world.greet();
+  await world.grant(socket);
+  tick(socket, "a.x", 1);
+  for (const feed of ["a", "b"]) socket.say("notice", { type: "feed", feed, state: "down", since: 1, reason: "x" });
+  socket.say("notice", { type: "feed", feed: "b", state: "up", since: 2, reason: "" });
+  socket.say("notice", { type: "stale", feed: "a", topics: ["a.x"], since: 5, max_age_ms: 3 });
+  await settle();
+  const later = async () => {
+    const tab = open();
+    const told = [];
+    tab.on("feed", ({ feed, state }) => told.push(`${feed} ${state}`));
+    const one = tab.subscribe("a.x");
+    await settle();
+    await world.grant(socket);
+    const stale = tab.latest("a.x")?.stale;
+    one.close();
+    await settle();
+    return [stale, ...told];
+  };
+  assert.deepEqual(await later(), [5, "a down"]);
+  own.close();
+  await settle();
+  await world.grant(socket);
+  assert.deepEqual(await later(), [undefined], "nobody had the feed, so it may be up: the server says");
+});
+
+test("after a close that is final, retry() of any tab connects, and another such close is told", async () => {
+  const pair = [open(), open()];
+  const end = async () => {
+    const socket = await world.greet();
+    socket.end(4009, "too_many");
+    await settle();
+    assert.deepEqual(pair.map(({ status }) => status.code), [4009, 4009]);
+  };
+  await end();
+  pair[1].retry();
+  await settle();
+  assert.equal(FakeSocket.made.length, 2);
+  FakeSocket.last.end(4009, "too_many");
+  await settle();
+  assert.deepEqual(pair.map(({ status }) => status.state), ["stopped", "stopped"]);
+  for (const tab of pair) tab.retry();
+  await world.greet();
+  assert.deepEqual(pair.map(({ status }) => status.state), ["live", "live"]);
+  assert.equal(FakeSocket.made.length, 3);
 });
