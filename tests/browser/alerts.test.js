@@ -210,6 +210,25 @@ test("a rule that waited when the connection was lost waits anew, and fires with
   await page.close();
 });
 
+test("a topic that has ended is not shown as live, and its alert is over", async () => {
+  const hash = "&topics=sim.A&tiles=sim.A&alerts=sim.A%20%3E%205;sim.B%20%3E%205;sim.B%20stale";
+  const page = await open(hash, [quote("sim.A", 1, 6), quote("sim.B", 1, 6)]);
+  await lists(page, "firing", "sim.A is above 5");
+  await lists(page, "firing", "sim.B is above 5");
+  await page.click('#alerts-list button[aria-label^="Acknowledge: sim.B"]');
+  page.line.say("notice", { type: "topics", added: [], removed: ["sim.A", "sim.B"] });
+  page.line.say("notice", { type: "feed", feed: "sim", state: "down", since: Date.now() });
+  await lists(page, "over", "sim.A was above 5");
+  await page.waitForFunction(() => document.querySelectorAll("#alerts-list li").length === 1);
+  assert.match(await page.textContent('.tile[data-key="sim.A"] .state'), /^ended at \d/);
+  await page.getByRole("button", { name: /^Dismiss: sim.A/ }).click();
+  await page.waitForFunction(() => document.querySelectorAll("#alerts-list li").length === 0);
+  page.line.sayText(quote("sim.A", 2, 4));
+  await page.waitForFunction(() => document.querySelector('.tile[data-key="sim.A"] .figure').textContent === "4");
+  await page.waitForFunction(() => !document.querySelector('.tile[data-key="sim.A"] .state').textContent.startsWith("ended"));
+  await page.close();
+});
+
 test("a tick of an odd shape is no harm to a rule", async () => {
   const page = await open("&alerts=odd.**%20%3E%205;odd.A:x%20%3E%201", []);
   const errors = [];

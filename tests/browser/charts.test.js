@@ -182,3 +182,14 @@ test("the chart that is one too many is refused with words, and none is closed f
   await linked.locator("#notices").getByText(/The address names 18 topics; the first 16 are drawn/).waitFor();
   await linked.close();
 });
+
+test("the line of a topic that has ended stops, and the chart says so", async () => {
+  let line;
+  const page = await openDrawn((connection) => (line = connection), { hash: "#topics=sim.A" });
+  line.sayText(quote("sim.A", 1, "1.00", NOW - 20_000));
+  line.sayText(quote("sim.A", 2, "2.00", NOW - 10_000));
+  await page.waitForFunction(() => document.querySelector(".chart .note").textContent.startsWith("Hatched: nothing is known of the time before"));
+  line.say("notice", { type: "topics", added: [], removed: ["sim.A"] });
+  await page.waitForFunction(() => /the time since 21:04:50.*\. sim\.A ended at 21:0\d:\d\d\.$/.test(document.querySelector(".chart .note").textContent));
+  await page.close();
+});

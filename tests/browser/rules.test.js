@@ -241,6 +241,28 @@ for (const isMarked of [true, false]) {
   });
 }
 
+test("an alert of a topic that is no more is over, and is forgotten once it was seen", () => {
+  const watches = new Watches();
+  watches.take([readRule("host.proc.* > 90")]);
+  const topic = { figures: ["v"], number: 95, staleSince: 0 };
+  const ended = (name, isSeen) => {
+    const [watch] = watches.of(name);
+    assert.equal(watch.look(topic, 0, 1, true), true);
+    if (isSeen) watch.acknowledge();
+    watch.lose(2);
+    return watch;
+  };
+  ended("host.proc.p0", true);
+  const unseen = ended("host.proc.p1", false);
+  assert.deepEqual([unseen.state, unseen.since], ["over", 2]);
+  unseen.lose(3);
+  watches.prune(() => false);
+  assert.deepEqual([...watches.all()], [unseen]);
+  unseen.acknowledge();
+  watches.prune(() => false);
+  assert.deepEqual([...watches.all()], []);
+});
+
 test("a tick looks at its own topic's rules only, and what fires goes on when rules are added", () => {
   const watches = new Watches();
   watches.take(["sim.* > 1", "sim.AAPL stale", "host.** > 1"].map(readRule));

@@ -91,7 +91,7 @@ let hiddenAt = 0;
 
 const isConnected = () => client.status.state === "live";
 const isLive = (name) =>
-  isConnected() && !topics.get(name)?.staleSince && !["down", "stale"].includes(feeds.state(name.split(".", 1)[0]));
+  isConnected() && !topics.get(name)?.staleSince && !topics.get(name)?.endedAt && !["down", "stale"].includes(feeds.state(name.split(".", 1)[0]));
 
 /** Collects: however many ticks come, the page is drawn once per frame. */
 function draw() {
@@ -214,7 +214,8 @@ follower.onTopic = (topic) => {
 };
 follower.onEnd = (name) => {
   table.remove(name);
-  if (!charts.draws(name)) topics.remove(name); // else its chart waits for it to return
+  if (charts.draws(name)) charts.end(name, client.now()); // it waits there for its return
+  else topics.remove(name);
   draw();
 };
 follower.onRefused = (what) => (what.code === 401 ? visitor.need() : notices.error(what));

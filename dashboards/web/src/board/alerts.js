@@ -87,7 +87,7 @@ export class Alerts {
     if (!this.#hasRules && !this.#isDirty) return;
     if (this.#topics.size !== this.#knownTopics) {
       this.#knownTopics = this.#topics.size;
-      this.#watches.prune((name) => this.#topics.get(name) !== undefined);
+      this.#watches.prune((name) => this.#there(name) !== undefined);
       for (const { name } of this.#topics.all()) this.#watches.of(name);
     }
     const fired = [];
@@ -95,7 +95,9 @@ export class Alerts {
     this.#isAwake = false;
     for (const watch of this.#watches.all()) {
       if (watch.state === "quiet" && !watch.rule.stale && !isAwake) continue;
-      if (this.#look(watch, this.#topics.get(watch.name), now, serverNow)) fired.push(watch);
+      const topic = this.#there(watch.name);
+      if (!topic) this.#lose(watch, serverNow);
+      else if (this.#look(watch, topic, now, serverNow)) fired.push(watch);
     }
     if (fired.length > 0) this.#call(fired, now);
     // Also while the page is paused, which draws nothing else.
@@ -144,6 +146,19 @@ export class Alerts {
     const kept = new Set(this.#watches.all());
     for (const watch of this.#active) if (!kept.has(watch)) this.#active.delete(watch);
     this.#isDirty = true;
+  }
+
+  /** The topic of that name, if it has not ended. */
+  #there(name) {
+    const topic = this.#topics.get(name);
+    return topic?.endedAt ? undefined : topic;
+  }
+
+  /** An alert of a topic that is no more is over. */
+  #lose(watch, serverNow) {
+    const before = watch.state;
+    watch.lose(serverNow);
+    if (watch.state !== before) this.#changed(watch);
   }
 
   /** True when it fires. */

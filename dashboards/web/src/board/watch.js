@@ -88,6 +88,11 @@ export class Watch {
     this.#began = this.#ended = null;
   }
 
+  /** Its topic is no more. */
+  lose(serverNow) {
+    if (this.state !== "over") this.#end(serverNow);
+  }
+
   /** Somebody has seen it. */
   acknowledge() {
     if (this.state === "firing") this.state = "acknowledged";
@@ -100,9 +105,6 @@ const numberOf = (topic, path) =>
   path === null || path === topic.figures[0] ? topic.number : numeric(at(topic.value, path));
 
 export class Watches {
-  /** Watches that could not be followed, as there were too many. */
-  left = 0;
-
   #rules = [];
   /** Topic → its watches: a tick costs what its own rules cost. */
   #byName = new Map();
@@ -118,7 +120,6 @@ export class Watches {
     const texts = new Set(this.#rules.map(({ text }) => text));
     for (const [key, { rule }] of this.#watches) if (!texts.has(writeRule(rule))) this.#watches.delete(key);
     this.#byName.clear();
-    this.left = 0;
   }
 
   /** The watches of a topic. */
@@ -131,10 +132,7 @@ export class Watches {
       if (!matches(name)) continue;
       const key = `${name} ${text}`;
       let watch = this.#watches.get(key);
-      if (!watch && this.#watches.size >= WATCHES_MAX) {
-        this.left += 1;
-        continue;
-      }
+      if (!watch && this.#watches.size >= WATCHES_MAX) continue;
       if (!watch) this.#watches.set(key, (watch = new Watch(rule, name)));
       found.push(watch);
     }

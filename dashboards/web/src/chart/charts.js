@@ -142,6 +142,16 @@ export class Charts {
     for (const trace of this.#traces) if (trace.topic.feed === feed) trace.series.gap();
   }
 
+  /** A topic was retired by its feed. */
+  end(name, serverNow) {
+    for (const trace of this.#traces) {
+      if (trace.topic.name !== name) continue;
+      trace.topic.endedAt ||= serverNow;
+      trace.series.gap();
+    }
+    this.redraw();
+  }
+
   /** An answer to `history`; its text, where there is one, keeps the digits. */
   history(data, text) {
     const trace = this.#loader.answered(data.id);

@@ -44,6 +44,7 @@ export function note({ kind, parts, window, now, candle, bases }, traces) {
   }
   const old = parts.find(isStale);
   if (old) sentences.push(`Hatched the other way: stale, no news since ${axis.moment(old.from, now)}.`);
+  for (const { topic } of traces) if (topic.endedAt > 0) sentences.push(`${topic.name} ended at ${axis.moment(topic.endedAt / 1000, now)}.`);
   if (parts.some(isLoading)) sentences.push("Older bars are on their way.");
   if (kind === "candles") {
     const volume = candle.hasVolume ? " Below: volume." : "";

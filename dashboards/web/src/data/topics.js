@@ -26,6 +26,8 @@ export class Topic {
   delta = 0;
   /** Since when it is told to have had no news for too long, Unix ms; 0 while it has news. A tick alone does not end it. */
   staleSince = 0;
+  /** When its feed retired it, Unix ms; 0 while it is there. With a tick it is back. */
+  endedAt = 0;
 
   /** What its feed says of the fields of its kind. */
   marks = UNMARKED;
@@ -74,6 +76,7 @@ export class Topic {
     this.simulated = isSimulated(data.value) || this.marks.isSimulated;
     this.isOld = isOld(data.value);
     this.text = text;
+    this.endedAt = 0;
     if (again) return false;
     if (!this.#isKnown(data.value)) {
       this.figures = figures(data.value, this.marks);
