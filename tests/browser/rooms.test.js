@@ -2,10 +2,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firstChoice } from "../../dashboards/web/src/chart/choice.js";
+import { findCause } from "../../dashboards/web/src/head/cause.js";
 import { at, credit, figures, leaves, numeric } from "../../dashboards/web/src/data/fields.js";
 import * as format from "../../dashboards/web/src/data/format.js";
 import { Series } from "../../dashboards/web/src/chart/series.js";
 import { Topic } from "../../dashboards/web/src/data/topics.js";
+
+test("the cause of a connection that does not open is no setting while the server does not answer itself", async () => {
+  const cause = (http) => findCause({ http });
+  globalThis.location = { origin: "https://host" };
+  for (const status of [502, 503, 504]) assert.match(await cause(async () => ({ status })), new RegExp(`^The answer is ${status}: the server is down`));
+  assert.match(await cause(async () => ({ status: 200 })), /Add "https:\/\/host" to origins/);
+  assert.match(await cause(() => Promise.reject(new TypeError())), /does not answer at all/);
+  delete globalThis.location;
+});
 
 test("figures are found in any shape, the main one first", () => {
   assert.deepEqual(figures({ volume: 3, ts: 1767225600123, price: "189.30", symbol: "AAPL" }), [
