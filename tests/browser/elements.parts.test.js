@@ -21,6 +21,8 @@ test("a quote reads with its own digits, its currency and the day's change", () 
   assert.equal(shown({ ...quote, change: "0.00", change_pct: "0.00" }), "189.30 | USD | 0.00 (0.00 %)");
   assert.equal(shown({ price: "60065.5", prev_close: "60000.0" }), "60065.5 | ▲ +65.5 (+0.11 %)");
   assert.equal(shown({ price: "7", open: "6" }), "7");
+  assert.equal(shown({ price: null, prev_close: "100.00" }, { main: "price" }), "–", "without a price there is no change");
+  assert.equal(shown({ price: "n/a", prev_close: "100.00" }, { main: "price" }), "n/a");
   assert.equal(shown(quote, undefined, "volume"), "100");
   assert.equal(shown({ price: 1, simulated: true, delay_s: 900 }), "1 | simulated, delayed 15 min");
 });

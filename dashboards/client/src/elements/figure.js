@@ -86,7 +86,7 @@ function change(value, price, { roles = {} }, places) {
   const close = numeric(told("previous_close", "prev_close"));
   let size = told("change");
   let share = told("change_pct");
-  if (!isNumber(size)) size = close ? (price - close).toFixed(places) : "";
+  if (!isNumber(size)) size = close && !Number.isNaN(price) ? (price - close).toFixed(places) : "";
   if (!isNumber(share)) share = close && size ? ((size / close) * 100).toFixed(2) : "";
   const sign = Math.sign(size || share);
   const [amount, percent] = [size, share].map((part) =>
