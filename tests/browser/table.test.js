@@ -124,6 +124,27 @@ test("favourites of the address go first, are bounded, and go back to this brows
   assert.ok(favourites.toggle("t.0"), "one that is there can always go");
 });
 
+test("favourites that the browser does not store last as long as the page", () => {
+  const values = new Map();
+  let change;
+  const address = { get: (name) => values.get(name) ?? null, set: (name, text) => (text === null ? values.delete(name) : values.set(name, text)), onChange: (handler) => (change = handler) };
+  const refuse = () => {
+    throw new DOMException("full", "QuotaExceededError");
+  };
+  globalThis.localStorage = { getItem: () => '["t.old"]', setItem: refuse };
+  const favourites = new Favourites(address);
+  favourites.toggle("t.new");
+  values.set("view", "board");
+  change();
+  assert.deepEqual(favourites.names, ["t.old", "t.new"]);
+  values.set("fav", "a.b");
+  change();
+  assert.deepEqual(favourites.names, ["a.b"]);
+  favourites.leave();
+  assert.deepEqual(favourites.names, ["t.old", "t.new"]);
+  delete globalThis.localStorage;
+});
+
 // On the page
 
 test("a search by value follows the values, and the address keeps it", async () => {

@@ -10,6 +10,8 @@ export class Favourites {
   onChange = () => {};
 
   #names = new Set();
+  /** This browser's, where it did not store them: they last as long as the page. */
+  #unstored = null;
   #address;
 
   /** @param address the page's, or null for a page that has none */
@@ -75,15 +77,16 @@ export class Favourites {
 
   #read() {
     const shared = this.#address?.get(IN_ADDRESS) ?? null;
-    const names = shared === null ? stored() : shared.split(",");
+    const names = shared === null ? (this.#unstored ?? stored()) : shared.split(",");
     this.#names = new Set(names.filter((name) => typeof name === "string" && name !== "").slice(0, NAMES_MAX));
   }
 
   #keep() {
     try {
       localStorage.setItem(KEY, JSON.stringify(this.names));
+      this.#unstored = null;
     } catch {
-      // A browser that keeps nothing: they last as long as the page.
+      this.#unstored = this.names;
     }
   }
 }
