@@ -315,8 +315,42 @@ async def shares_feeds_first(line):
 
 async def shares_feeds_again(line):
     await line.connected()
-    line.server.since = (await line.hear())[1]["since"]
+    for _ in range(2):
+        line.server.since.append((await line.grant(seq=2**40, recovered=True))["since"])
     await line.stay()
+
+
+async def many_by_a_pattern(line):
+    await line.connected()
+    for _ in range(2):
+        await line.grant()
+    for n in range(5):
+        await line.tick(f"sim.{n}", 1)
+    await line.tick("host.cpu", 1)
+    await line.ws.close(1012, "service_restart")
+
+
+async def with_room_for_three(line):
+    """Grants at most three topics at once, and says what it hears in `server.asked`."""
+    await line.connected()
+    granted = set()
+    while True:
+        event, data = await line.hear()
+        line.server.asked.append((event, data["topics"]))
+        if event == "unsubscribe":
+            granted -= set(data["topics"])
+            await line.say("unsubscribed", id=data["id"], topics=data["topics"], patterns=[])
+            continue
+        topics, patterns, failed = [], [], []
+        for name in data["topics"]:
+            if "*" in name:
+                patterns.append({"pattern": name, "count": 5, "mode": "all"})
+            elif len(granted) < 3:
+                granted.add(name)
+                topics.append({"topic": name, "seq": 1, "mode": data["mode"]} | ({"recovered": True} if "since" in data else {}))
+            else:
+                failed.append({"topic": name, "code": 431, "message": "a connection may have 3 topics"})
+        await line.say("subscribed", id=data["id"], topics=topics, patterns=patterns, failed=failed)
 
 
 def of_a_node(node, seq, stays=False):
@@ -342,16 +376,16 @@ class Fake(unittest.TestCase):
 
     @serving(shares_feeds_first, shares_feeds_again)
     async def test_where_several_servers_share_feeds_a_position_says_whose_numbers_it_means(self, server):
-        server.since, got, gaps = None, [], []
+        server.since, got, gaps = [], [], []
         async with tickerd.connect(server.url) as client:
             client.on("gap", lambda gap: gaps.append((gap.topics, gap.why)))
             client.on("tick", lambda tick: got.append((tick.topic, tick.seq, tick.skipped)))
             client.subscribe(["a.x", "b.*"], mode="all")
-            await eventually(lambda: server.since)
+            await eventually(lambda: len(server.since) == 2)
         self.assertEqual(got, [("a.x", NODE + 7, 0), ("b.y", NODE + 2, 0), ("a.x", 2 * NODE + 3, 0), ("a.x", 2 * NODE + 5, 1)])
         self.assertEqual(gaps[:2], [(["a.x"], "reset")] * 2)
-        self.assertEqual(server.since, {"epoch": {"a.x": "e-2-b-1", "b.y": "e-1-c-1"},
-                                        "seq": {"a.x": 2 * NODE + 5, "b.y": NODE + 2}})
+        self.assertEqual(server.since, [{"epoch": {"a.x": "e-2-b-1"}, "seq": {"a.x": 2 * NODE + 5}},
+                                        {"epoch": {"b.y": "e-1-c-1"}, "seq": {"b.y": NODE + 2}}])
 
     @serving(no_more)
     async def test_a_command_that_cannot_be_said_or_has_no_answer_ends(self, server):
@@ -433,6 +467,20 @@ class Fake(unittest.TestCase):
             granted = await sub.ready()
             self.assertEqual([grant["topic"] for grant in granted["topics"]], ["sim.A"])
         self.assertEqual([command["event"] for command in server.heard], ["subscribe", "subscribe"])
+
+    @serving(many_by_a_pattern, with_room_for_three)
+    async def test_what_a_pattern_missed_takes_no_room_from_topics_that_are_named(self, server):
+        server.asked, gaps = [], []
+        async with tickerd.connect(server.url) as client:
+            client.on("gap", gaps.append)
+            many, one = client.subscribe("sim.**", mode="all"), client.subscribe("host.cpu")
+            await eventually(lambda: server.asked and server.asked[-1][0] == "unsubscribe")
+            self.assertEqual((await one.ready())["failed"], [])
+        named, missed, pattern, gone = [topics for _, topics in server.asked]
+        self.assertEqual((named, pattern), (["host.cpu"], ["sim.**"]))
+        self.assertEqual(sorted(missed), [f"sim.{n}" for n in range(5)])
+        self.assertEqual(sorted(gone), sorted(missed), "its pattern brings them")
+        self.assertEqual([(gap.topics, gap.recovered) for gap in gaps], [(missed[2:], False)])
 
     @serving(fails_for_now)
     async def test_what_fails_for_now_is_asked_for_again_on_the_same_connection(self, server):

@@ -155,8 +155,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
             renewed = renewed and not (self._let_in and time.monotonic() - self._let_in > 5)
             if end.code in (4001, 4008, 4103) and callable(self._given) and not renewed:
                 renewed, reason = True, "expired" if end.code == 4103 else "refused"
-            elif stops(end.code) or end.code == 4103:
-                return self._say(Status("stopped", end.code, end.message, 0))
+            elif stops(end.code) or end.code == 4103: return self._say(Status("stopped", end.code, end.message, 0))
             self._say(Status("waiting", end.code, end.message, pause(end, tries, self._window)))
             await asyncio.sleep(self.status.seconds)
 
@@ -217,16 +216,20 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
             self._dirty.clear()
             for topic in [one for one in [*self._newest, *self._events] if not self._holders(one)]: self._forget(topic)
             self._before = {topic: seq for topic, seq in self._before.items() if self._is_kept(topic)}
-            asked: dict[str, list[tuple[str, str | None]]] = {topic: [("all", None)] for topic in self._before}
+            own: dict[str, list[tuple[str, str | None]]] = {}
             for sub in self._subscriptions:
-                for name in sub.topics: asked.setdefault(name, []).append(sub.want)
-            groups: dict[tuple[bool, Any], list[str]] = {(False, None): [*(self._sent.keys() - asked.keys())]}
-            for name in sorted(asked, key=lambda name: "*" in name):  # patterns last, for they bring the newest
-                want = min(mode for mode, _ in asked[name]), min((rate for _, rate in asked[name]), key=milliseconds)
-                if self._sent.get(name) != want: groups.setdefault(("*" in name, want), []).append(name)
-            for (_, wanted), names in groups.items():
+                for name in sub.topics: own.setdefault(name, []).append(sub.want)
+            groups: dict[Any, list[str]] = {(0, None): [*(self._sent.keys() - own.keys() - self._before.keys())]}
+            for name in {**own, **self._before}:  # what a pattern missed has the room that is left
+                wants = own.get(name, []) + [("all", None)] * (name in self._before)
+                want = min(mode for mode, _ in wants), min((rate for _, rate in wants), key=milliseconds)
+                rank = 2 if "*" in name else int(name not in own)  # patterns last, for they bring the newest
+                if self._sent.get(name) != want: groups.setdefault((rank, want), []).append(name)
+            for (_, wanted), names in sorted(groups.items(), key=lambda group: group[0][0]):
                 for start in range(0, len(names), 100): await self._ask(names[start : start + 100], wanted)
-            await self._dirty.wait()
+            done = [one for one in self._before if one not in own and "seq" in self._named.get(one, ())]
+            for topic in done: del self._before[topic]  # its pattern brings it from now on
+            if not done: await self._dirty.wait()
 
     async def _ask(self, names: list[str], want: tuple[str, str | None] | None) -> None:
         since = {name: self._before[name] for name in names if name in self._before and name not in self._sent}
@@ -290,7 +293,9 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         modes = {one["topic"]: (one.get("mode"), self._sent.get(one["topic"], ("all", None))[0]) for one in granted}
         self._events |= {topic for topic, both in modes.items() if both == ("all", "latest")}
         self._failed(failed)
-        self._gap([one["topic"] for one in granted if one.get("recovered") is False], False, "reconnected")
+        lost = [one["topic"] for one in failed if not one.get("temporary") and self._before.pop(one["topic"], 0)]
+        lost += [one["topic"] for one in granted if one.get("recovered") is False]
+        self._gap(lost, False, "reconnected")
         came = [one for one in granted if one.get("recovered") and one["seq"] > self._before.get(one["topic"], 0)]
         self._gap([one["topic"] for one in came], True, "reconnected")
         for sub in self._subscriptions: sub._wake.set()
@@ -304,7 +309,7 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
         if topics: self._tell("gap", Gap(topics, recovered, why))
 
     def _forget(self, topic: str) -> None:
-        self._newest.pop(topic, None)
+        self._newest.pop(topic, None), self._before.pop(topic, None)
         self._events.discard(topic)
 
     def _take(self, tick: Tick) -> None:

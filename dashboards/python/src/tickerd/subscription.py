@@ -52,14 +52,13 @@ class Subscription(Handlers):
         loop = self._loop = object()
         try:
             while self._loop is loop and not self._ended:  # of two loops the later one goes on
-                if not self._queue:
-                    await self._wait()
-                    continue
-                tick = self._queue.popitem(last=False)[1]
-                if self._skipped: self._client._tell("lag", {"by": "reader", "skipped": self._skipped})
-                self._client._gap(list(self._lost), False, "overflow")
-                self._skipped, self._lost = 0, set()
-                yield tick
+                if self._queue:
+                    tick = self._queue.popitem(last=False)[1]
+                    if self._skipped: self._client._tell("lag", {"by": "reader", "skipped": self._skipped})
+                    self._client._gap(list(self._lost), False, "overflow")
+                    self._skipped, self._lost = 0, set()
+                    yield tick
+                else: await self._wait()
         finally:
             if self._loop is loop and not self._held: self.close()
             if self._loop is loop: self._loop = None

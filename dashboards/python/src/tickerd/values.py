@@ -41,8 +41,7 @@ class Handlers:
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
         """Calls `handler`, a plain function, at each such event, until the function that this returns is called."""
-        handlers = self._handlers.setdefault(event, [])
-        handlers.append(handler)
+        (handlers := self._handlers.setdefault(event, [])).append(handler)
         return lambda: handlers.remove(handler) if handler in handlers else None
 
     def _tell(self, event: str, data: Any) -> None:
@@ -70,11 +69,9 @@ def milliseconds(rate: str | None) -> int:
 
 def stops(code: int) -> bool:
     """Whether a close, or the status of a refused handshake, means that trying again changes nothing."""
-    refused = 300 <= code < 500 and code not in (408, 425, 429)
-    return refused or 4000 <= code < 4100 or code in (1000, 1002, 1003, 1007, 1009)
+    return code in {*range(300, 500), *range(4000, 4100), 1000, 1002, 1003, 1007, 1009} - {408, 425, 429}
 
 def pause(end: TickerdError, tries: int, window: tuple[float, float] | None) -> float:
     """The seconds until the next try: random, and longer with each of the `tries` that were not let in."""
-    if tries == 0 and (window or end.code == 1012 or 4200 <= end.code < 4300):
-        return random.uniform(*(window or (0, 0.5)))
+    if tries == 0 and (window or end.code == 1012 or end.code // 100 == 42): return random.uniform(*window or (0, 0.5))
     return (end.retry_after_ms or 0) / 1000 + random.uniform(0.25, min(30, 0.5 * 2 ** min(max(0, tries - 1), 10)))
