@@ -50,6 +50,7 @@ impl Node {
         if from == self.me {
             return;
         }
+        self.meet(&from, now);
         match message {
             Message::Heartbeat(says) if is_of_edge => self.heard_heartbeat(&from, of_edge(says), now),
             Message::Heartbeat(says) => {

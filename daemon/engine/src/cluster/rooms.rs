@@ -14,6 +14,8 @@ use tickerd_model::source::{Kind, SourceId};
 
 /// A node that was not heard for so long has no clients any more.
 const GONE: Millis = 3_000;
+/// A process that was there for so long may have had clients. Two that have one name take turns faster.
+const SETTLED: Millis = 2_000;
 
 impl Node {
     /// A client of this node publishes. Without a holder it is sent later, or given up.
@@ -126,8 +128,30 @@ impl Node {
         for (name, seen) in &mut self.nodes {
             if !seen.is_gone && now.saturating_sub(seen.heard) >= GONE {
                 seen.is_gone = true;
+                // Its row may stay for long.
+                seen.says.feeds = Vec::new();
                 (self.order)(NodeOrder::Gone { node: name.name.clone() });
             }
         }
+    }
+
+    /// A node speaks. If its process is another than before, the clients of that one are gone, before any of the new one comes.
+    pub(super) fn meet(&mut self, from: &Name, now: Millis) {
+        let all = |life| Name { name: from.name.clone(), life };
+        let mut same = self.nodes.range_mut(all(0)..=all(u64::MAX));
+        let before = same.find(|(name, seen)| *name != from && !seen.is_gone);
+        let Some((_, seen)) = before.filter(|(_, seen)| now.saturating_sub(seen.since) >= SETTLED) else {
+            return;
+        };
+        seen.is_gone = true;
+        (self.order)(NodeOrder::Gone { node: from.name.clone() });
+        // Some may be there already, as the holder of a room knows.
+        self.lose_rooms(now);
+    }
+
+    /// Who is in rooms that others hold is asked of them.
+    pub(super) fn lose_rooms(&mut self, now: Millis) {
+        let rooms = self.feeds.values_mut().filter(|held| held.source.kind == Kind::Room);
+        rooms.for_each(|held| held.part.lose(now));
     }
 }

@@ -20,12 +20,13 @@ const FORGET: Millis = 60_000;
 const AGREED: Millis = 12_000;
 /// A node that has been heard within this time is there.
 pub(super) const HERE: Millis = 3_000;
-/// Nodes that are listed at most.
+/// Nodes that are known at most.
 const NODES_MAX: usize = 1_024;
 
 /// What a node said of itself last.
 #[derive(Debug, Clone)]
 pub struct NodeSeen {
+    pub since: Millis,
     pub heard: Millis,
     pub says: Heartbeat,
     /// How far its clock is ahead of this node's.
@@ -209,22 +210,32 @@ impl Node {
         let now = self.now();
         // What was told of rooms while it was not heard may be missing here.
         if self.nodes.get(from).is_some_and(|seen| seen.is_gone) {
-            let rooms = self.feeds.values_mut().filter(|held| held.source.kind == Kind::Room);
-            rooms.for_each(|held| held.part.lose(now));
+            self.lose_rooms(now);
         }
-        self.nodes.retain(|name, seen| {
-            let is_before = name.name == from.name && name != from;
-            !is_before && now.saturating_sub(seen.heard) < FORGET
-        });
+        // Who is gone stays known, so that it can be seen that it is back.
+        self.nodes.retain(|name, _| name.name != from.name || name == from);
+        self.make_room_for(from, now);
         if self.nodes.len() < NODES_MAX || self.nodes.contains_key(from) {
             let clock_ms = whole(says.ts) - whole(now_unix_ms());
             let before = self.nodes.get(from);
+            let since = before.map_or(now, |seen| seen.since);
             let is_other =
                 is_epoch(&says.epoch) && self.epoch.as_ref().is_some_and(|mine| *says.epoch != **mine);
             let strange = is_other.then(|| before.and_then(|seen| seen.strange).unwrap_or(now));
             let is_told = is_other && before.is_some_and(|seen| seen.is_told);
-            let seen = NodeSeen { heard: now, says, clock_ms, is_gone: false, strange, is_told };
+            let seen = NodeSeen { since, heard: now, says, clock_ms, is_gone: false, strange, is_told };
             self.nodes.insert(from.clone(), seen);
+        }
+    }
+
+    /// Of nodes that are not listed any more, the one that has been away longest goes if there are too many.
+    fn make_room_for(&mut self, from: &Name, now: Millis) {
+        if self.nodes.len() < NODES_MAX || self.nodes.contains_key(from) {
+            return;
+        }
+        let away = self.nodes.iter().filter(|(_, seen)| now.saturating_sub(seen.heard) >= FORGET);
+        if let Some(name) = away.min_by_key(|(_, seen)| seen.heard).map(|(name, _)| name.clone()) {
+            self.nodes.remove(&name);
         }
     }
 

@@ -10,13 +10,14 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use super::feed::Plugin;
 use super::node::Node;
+use super::said::Mouth;
 use super::{Command, DRAIN_MAX, Feed, Keys, MOVE_MAX, Plugins, Settings, Standing};
 use crate::exchange::nodes::NodeOrder;
 use tickerd_cluster::load::About;
-use tickerd_cluster::wire::{Heartbeat, Seen};
-use tickerd_cluster::{Era, Found, Millis, Node as Name};
+use tickerd_cluster::wire::{Heartbeat, Message, Presence, Said, Seen};
+use tickerd_cluster::{Beat, Era, Found, Head, Millis, Node as Name, Position, Root};
 use tickerd_model::protocol::rate::Tiers;
-use tickerd_model::source::{Group, Source, SourceId};
+use tickerd_model::source::{Group, Kind, Source, SourceId};
 use tickerd_nats::{Link, SignIn};
 
 /// Plugins that begin at once, and end when they are told.
@@ -52,7 +53,7 @@ impl Plugins for Hands {
 
 type Orders = Arc<Mutex<Vec<NodeOrder>>>;
 
-/// The node `a` with a feed `f`. No server is there.
+/// The node `a` with a feed `f` and a room `r`. No server is there.
 async fn node() -> (Node, Orders) {
     let link = tickerd_nats::Settings {
         servers: vec!["nats://127.0.0.1:1".to_owned()],
@@ -62,7 +63,7 @@ async fn node() -> (Node, Orders) {
         ca: None,
         certificate: None,
     };
-    let (link, _) = Link::connect(link).await.unwrap();
+    let (link, _events) = Link::connect(link).await.unwrap();
     let settings = Settings {
         cluster: "t".into(),
         node: "a".into(),
@@ -73,13 +74,20 @@ async fn node() -> (Node, Orders) {
     };
     let tiers = Tiers::new(Duration::from_millis(10), &[]);
     let source = Source::feed(SourceId(0), "f", tiers, &Arc::new(Group { epoch: "none".into() }));
-    let feed = Feed { source: Arc::new(source), nodes: None, may_hold: true, stored: Era::NONE, section: 1 };
+    let room = Source { id: SourceId(1), kind: Kind::Room, name: "r".into(), ..source.clone() };
+    let feeds = [source, room].map(|source| Feed {
+        source: Arc::new(source),
+        nodes: None,
+        may_hold: true,
+        stored: Era::NONE,
+        section: 1,
+    });
     let orders = Orders::default();
     let told = orders.clone();
     let order = Box::new(move |order| told.lock().unwrap().push(order));
     let standing = Arc::new(Standing::new(&Registry::new()).unwrap());
     let hands = Arc::new(Hands::default());
-    let mut node = Node::new(settings, vec![feed], (None, None), (link, order), hands, standing);
+    let mut node = Node::new(settings, feeds.to_vec(), (None, None), (link, order), hands, standing);
     pass(&mut node, 100);
     (node, orders)
 }
@@ -102,6 +110,49 @@ fn take(node: &mut Node) {
     });
     pass(node, 3_000);
     assert!(node.feeds["f"].part.holds().is_some());
+}
+
+/// Another node, of which this one hears.
+struct Other {
+    name: Name,
+    mouth: Mouth,
+}
+
+impl Other {
+    fn new(name: &str, life: u64) -> Other {
+        let name = Name { name: name.into(), life };
+        Other { mouth: Mouth::new("t", &name), name }
+    }
+
+    fn says(&mut self, node: &mut Node, what: &str, of: &str, message: &Message) {
+        let (subject, packets) = self.mouth.say(what, of, message);
+        packets.for_each(|packet| node.hear(&subject, &packet));
+    }
+
+    /// It says that it is there.
+    fn lives(&mut self, node: &mut Node) {
+        let name = self.name.name.to_string();
+        self.says(node, "node", &name, &Message::Heartbeat(Heartbeat::default()));
+    }
+
+    /// Its first beat of the room, which it holds.
+    fn beats(&mut self, node: &mut Node) {
+        let (era, holder) = (Era::new(1).unwrap(), self.name.clone());
+        let at = Position { era, node: holder.clone(), number: 1 };
+        let head = Head { at, root: Root { era, node: holder }, follows: None, hands_to: None };
+        let beat = Beat { head, load: Arc::default() };
+        self.says(node, "beat", "r", &Message::Beat(Said { feed: "r".into(), beat }));
+    }
+}
+
+/// The nodes whose clients are gone, as the pulse was told.
+fn gone(orders: &Orders) -> Vec<String> {
+    let orders = std::mem::take(&mut *orders.lock().unwrap());
+    let gone = |order| match order {
+        NodeOrder::Gone { node } => Some(node.to_string()),
+        _ => None,
+    };
+    orders.into_iter().filter_map(gone).collect()
 }
 
 fn says(seen: Seen) -> Heartbeat {
@@ -149,4 +200,43 @@ async fn a_node_that_is_not_heard_is_listed_and_not_counted() {
         let rows = node.standing.rows();
         assert_eq!((rows.nodes.len(), super::heard(&rows)), (listed, heard), "after {later} ms");
     }
+}
+
+#[tokio::test]
+async fn clients_of_a_process_that_another_replaces_are_gone_at_its_first_word() {
+    let (mut node, orders) = node().await;
+    let [mut holder, mut old, mut new] =
+        [("c", 1), ("b", 1), ("b", 2)].map(|(name, life)| Other::new(name, life));
+    old.lives(&mut node);
+    holder.beats(&mut node);
+    pass(&mut node, 2_500);
+    old.lives(&mut node);
+    assert!(gone(&orders).is_empty() && node.feeds["r"].part.at().is_some());
+    let nobody = Presence { feed: "r".into(), whole: true, turnovers: Vec::new() };
+    new.says(&mut node, "ask", "a", &Message::Presence(nobody));
+    assert_eq!(gone(&orders), ["b"]);
+    assert!(node.feeds["r"].part.at().is_none(), "the holder is asked who is there");
+    // Two processes that have one name and speak in turn: their clients do not come and go each time.
+    for _ in 0..8 {
+        new.lives(&mut node);
+        pass(&mut node, 250);
+        old.lives(&mut node);
+        pass(&mut node, 250);
+    }
+    assert!(gone(&orders).is_empty());
+}
+
+#[tokio::test]
+async fn who_is_back_after_minutes_makes_this_node_ask_for_who_is_in_the_rooms() {
+    let (mut node, orders) = node().await;
+    let (mut b, mut holder) = (Other::new("b", 1), Other::new("c", 1));
+    b.lives(&mut node);
+    pass(&mut node, 300_000);
+    node.look_for_gone(node.now());
+    holder.beats(&mut node);
+    holder.lives(&mut node);
+    assert_eq!(gone(&orders), ["b"]);
+    assert!(node.feeds["r"].part.at().is_some());
+    b.lives(&mut node);
+    assert!(node.feeds["r"].part.at().is_none(), "the holder is asked who is there");
 }

@@ -162,16 +162,19 @@ impl Rooms {
                 self.leave_if(room, |conn| is_heeded(conn) && !listed.contains(conn));
             }
             for word in words {
-                for person in word.joined.iter().filter(|person| is_heeded(&person.conn.0)) {
+                // The name of a connection that is gone may be that of another now.
+                let joined = || word.joined.iter().filter(|person| is_heeded(&person.conn.0));
+                joined().for_each(|person| self.unseat_another(room, person));
+                for conn in word.left.iter().filter(|conn| is_heeded(&conn.0)) {
+                    let seat = self.others.as_ref().and_then(|others| others.seats.get(&conn.0)).copied();
+                    seat.into_iter().for_each(|seat| self.model.leave(room, seat));
+                }
+                for person in joined() {
                     let seat = self.others.as_mut().and_then(|others| others.seat(&person.conn.0));
                     // One who finds no place is not counted; they get and send messages all the same.
                     let Some(seat) = seat else { continue };
                     came.extend(person.name.as_ref().map(|name| (room, Box::<str>::from(&**name))));
                     self.model.join(room, seat, self::person(person));
-                }
-                for conn in word.left.iter().filter(|conn| is_heeded(&conn.0)) {
-                    let seat = self.others.as_ref().and_then(|others| others.seats.get(&conn.0)).copied();
-                    seat.into_iter().for_each(|seat| self.model.leave(room, seat));
                 }
             }
         }
@@ -189,7 +192,21 @@ impl Rooms {
         for room in rooms {
             self.leave_if(room, |conn| node_of(conn) == Some(node));
         }
+        // Whoever comes under one of those names is somebody else, and is told as such.
+        if let Some(others) = &mut self.others {
+            others.seats.retain(|conn, _| node_of(conn) != Some(node));
+        }
         self.forget_seats();
+    }
+
+    /// A connection is told to be somebody else than it was in that room: it was another, which is gone from all rooms.
+    fn unseat_another(&mut self, room: usize, word: &PersonWord) {
+        let Some(others) = &mut self.others else { return };
+        let Some(seat) = others.seats.get(&word.conn.0).copied() else { return };
+        if self.model.member(room, seat).is_some_and(|before| *before != person(word)) {
+            others.seats.remove(&word.conn.0);
+            self.places.values().for_each(|place| self.model.leave(place.number, seat));
+        }
     }
 
     fn leave_if(&mut self, room: usize, is_gone: impl Fn(&str) -> bool) {

@@ -313,3 +313,31 @@ fn a_letter_goes_to_the_node_of_its_addressee_and_waits_at_the_holder() {
     assert_eq!(b.told().2, [(1, "2".to_owned())]);
     assert!(a.told().2.is_empty(), "nobody else gets it");
 }
+
+/// The names of connections begin anew with the process of their node.
+#[test]
+fn who_comes_under_the_name_of_another_connection_is_told_as_somebody_else() {
+    for is_told in [true, false] {
+        let (mut a, mut c) = (Node::holding(1), Node::named("c", Duration::ZERO));
+        let [mut before, mut after] = [(); 2].map(|()| Node::named("b", Duration::ZERO));
+        let first = a.load();
+        [&mut before, &mut after, &mut c].into_iter().for_each(|node| node.join(&first, 1));
+        before.moves(1, Some("bob"));
+        before.tells(&mut a);
+        c.hears(&a.load());
+        assert_eq!((a.members(), c.members()), (vec!["bob".to_owned()], vec!["bob".to_owned()]));
+        (a.told(), c.told());
+        if is_told {
+            a.nodes.order(NodeOrder::Gone { node: "b".into() });
+        }
+        after.moves(1, Some("eve"));
+        after.tells(&mut a);
+        c.hears(&a.load());
+        for node in [&mut a, &mut c] {
+            node.pulse.turn();
+            assert_eq!(node.members(), ["eve"]);
+            let (joined, left, _) = node.told();
+            assert_eq!((joined, left), (vec!["b-0-1".to_owned()], vec!["b-0-1".to_owned()]));
+        }
+    }
+}
