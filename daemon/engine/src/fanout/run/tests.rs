@@ -207,6 +207,19 @@ fn run(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, test);
 }
 
+/// Other nodes may not have heard yet that this one has a new life.
+#[test]
+fn a_node_does_not_begin_with_the_names_of_its_former_life() {
+    let name = || {
+        let node = Some("a".into());
+        let bench = Bench::of(0, Settings { node, ..settings(Duration::from_secs(1)) });
+        let mut shard = bench.shard.borrow_mut();
+        shard.arrive(arrival(&[], Encoding::Json).0);
+        shard.connection(0).unwrap().generation
+    };
+    run(async { assert_ne!(name(), name()) });
+}
+
 #[test]
 fn pings_of_one_read_are_all_answered_in_order() {
     run(async {

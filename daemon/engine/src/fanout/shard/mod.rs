@@ -125,7 +125,8 @@ impl Shard {
             load,
             uplink,
             connections: Slab::default(),
-            generations: 0,
+            // Other nodes know connections by it, and may still hold some of an earlier life of this node for there.
+            generations: if settings.node.is_some() { rand::random() } else { 0 },
             table: Table { topics: Topics::default(), cohorts },
             rooms: Rooms::default(),
             cohorts_told: 0,

@@ -224,7 +224,8 @@ fn among_nodes_a_connection_names_its_own_and_an_event_its_time() {
         let settings = settings(Duration::from_secs(1));
         let mut bench = Bench::of(1, Settings { node: Some("b".into()), ..settings });
         let mut client = bench.client(&["f.0"]).await;
-        assert!(client.read()[0].contains(r#""conn":"b-0-1","epoch":"e""#));
+        let (first, conn) = (client.read().remove(0), bench.shard.borrow().generations);
+        assert!(first.contains(&format!(r#""conn":"b-0-{conn:x}","epoch":"e""#)), "{first}");
         let mut stream = bench.client_in(Encoding::Sse, &["f.0"]).await;
         let value = b"1"[..].into();
         let topic = bench.topics[0].clone();
