@@ -130,7 +130,8 @@ export class Calls {
     const title = sentences.length === 1 ? sentences[0] : `${sentences.length} alerts`;
     const body = sentences.length === 1 ? "" : sentences.slice(0, 5).join("\n");
     try {
-      const told = new Notification(title, { body, tag: "tickerd-alerts", icon: "favicon.svg" });
+      // It takes the place of the one before, and calls again.
+      const told = new Notification(title, { body, tag: "tickerd-alerts", renotify: true, icon: "favicon.svg" });
       told.addEventListener("click", () => {
         focus();
         told.close();
