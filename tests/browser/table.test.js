@@ -174,6 +174,18 @@ test("a search by value follows the values, and the address keeps it", async () 
   await linked.close();
 });
 
+test("rows go on to be put in order after a click on a head or on a row", async () => {
+  const { page, say } = await openLive([quote("t.a", 1, "1.00"), quote("t.b", 1, "2.00")], { hash: "#topics=" });
+  await sees(page, "t.a", "t.b");
+  await page.getByRole("button", { name: "Price" }).click();
+  say(quote("t.a", 2, "3.00"));
+  await sees(page, "t.b", "t.a");
+  await page.click('tr[data-topic="t.b"] .open');
+  say(quote("t.b", 2, "4.00"));
+  await sees(page, "t.a", "t.b");
+  await page.close();
+});
+
 test("stars make favourites, which come first or alone, and go into a link", async () => {
   const lines = ["a", "b", "c"].map((name) => quote(`t.${name}`, 1, "1.00"));
   const { page } = await openLive(lines);

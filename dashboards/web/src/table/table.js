@@ -198,7 +198,8 @@ export class Table {
       if (row.dirty) this.#dirty.add(row);
     }
     this.#check();
-    if (now - this.#arranged < REARRANGE_MS || this.#table.contains(document.activeElement?.closest("tbody"))) return;
+    // A row that is read with the keyboard stays where it is.
+    if (now - this.#arranged < REARRANGE_MS || this.#table.querySelector("tr[data-topic] :focus-visible")) return;
     this.#arranged = now;
     for (const section of this.#sections()) if (!section.isSettled) section.isUpset = true;
   }
