@@ -174,6 +174,27 @@ test("attributes change at once, moving unsubscribes nothing, and what is remove
   await page.close();
 });
 
+test("a chart that was out of the page asks for what it missed", async () => {
+  const page = await open(write("/away", `<tickerd-value topic="sim.AAPL"></tickerd-value><tickerd-chart topic="sim.AAPL"></tickerd-chart>`));
+  const asked = () => page.sent.filter(({ event }) => event === "history").length;
+  await reads(page, "tickerd-chart", "figure", /\d/);
+  await until("its bars", () => asked() > 0);
+  await page.waitForLoadState("networkidle");
+  const before = asked();
+  await page.evaluate(() => document.querySelector("tickerd-chart").setAttribute("label", "Apple"));
+  await reads(page, "tickerd-chart", "label", /^Apple$/);
+  assert.equal(asked(), before, "nothing was missed at a change of the label");
+  await page.evaluate(async () => {
+    const chart = document.querySelector("tickerd-chart");
+    chart.remove();
+    await new Promise(requestAnimationFrame);
+    document.body.append(chart);
+  });
+  await until("its bars again", () => asked() > before);
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
 test("a site styles them with its own properties and parts", async () => {
   site.pages["/mine.css"] =
     "tickerd-value { --tickerd-ink: rgb(1, 2, 3); --tickerd-muted: rgb(4, 5, 6); } tickerd-value::part(figure) { font-size: 40px; } tickerd-value::part(badge) { display: none; }";

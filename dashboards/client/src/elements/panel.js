@@ -54,7 +54,7 @@ export class Panel {
   }
 
   start() {
-    this.stop();
+    clearInterval(this.#beat);
     this.#sizes.observe(this.#canvas);
     this.#sight.observe(this.#canvas);
     // The window moves on, also when nothing comes.
@@ -68,6 +68,8 @@ export class Panel {
     clearTimeout(this.#retry);
     this.#sizes.disconnect();
     this.#sight.disconnect();
+    // Bars that come while the chart is out of the page are missed: the past is asked for anew.
+    this.#asked = "";
   }
 
   take({ topic, event, value }) {
