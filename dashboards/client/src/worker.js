@@ -1,16 +1,15 @@
 // A WebSocket in a worker. A browser's own socket interrupts the page for each message, which costs more than reading it;
 // the worker (`worker_side.js`) hands over what has come meanwhile at once.
 
+/** A client that waits for a connection gives up no sooner than this. */
+const PATIENCE_MS = 5_000;
+
 /** What looks like the class WebSocket, with its sockets in that worker. Where the worker fails, they are common ones. */
 export function socketsIn(worker) {
   const open = new Map();
   let ids = 0;
   let failed;
-  let isHeard = false;
-  worker.onmessage = ({ data: { id, ...said } }) => {
-    isHeard = true;
-    open.get(id)?._took(said);
-  };
+  worker.onmessage = ({ data: { id, ...said } }) => open.get(id)?._took(said);
   const fail = (worker.onerror = () => {
     failed = true;
     worker.terminate();
@@ -25,11 +24,12 @@ export function socketsIn(worker) {
     onerror;
 
     #id = (ids += 1);
+    #madeAt = performance.now();
+    #isHeard = false;
 
     constructor(url, protocol) {
       if (failed) return /** @type {any} */ (new WebSocket(url, protocol));
       open.set(this.#id, this);
-      isHeard = false;
       worker.postMessage({ id: this.#id, url, protocol });
     }
 
@@ -42,11 +42,14 @@ export function socketsIn(worker) {
       const isUnopened = this.readyState === 0;
       this.readyState = 3;
       worker.postMessage({ id: this.#id, close: true });
-      // Given up before a word of the worker, for this socket or another: a browser tells nobody that it has ended a worker.
-      if (isUnopened && !isHeard) fail();
+      // Given up after a while without a word of the worker, not even that it has the socket: a browser tells nobody that it
+      // has ended a worker.
+      if (isUnopened && !this.#isHeard && performance.now() - this.#madeAt >= PATIENCE_MS) fail();
     }
 
-    _took({ texts, isOpen, code, reason }) {
+    _took({ texts, isMade, isOpen, code, reason }) {
+      this.#isHeard = true;
+      if (isMade) return;
       if (isOpen) {
         this.readyState = 1;
         this.onopen?.();

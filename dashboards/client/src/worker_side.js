@@ -80,6 +80,7 @@ onmessage = ({ data: { id, url, protocol, text, taken } }) => {
   if (url) {
     try {
       sockets.set(id, new Held(id, url, protocol));
+      postMessage({ id, isMade: true });
     } catch (error) {
       // An address that this page may not connect to, say: the other sockets go on.
       postMessage({ id, code: 1006, reason: error.message });

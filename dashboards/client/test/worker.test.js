@@ -159,10 +159,12 @@ test("an address that may not be connected to is told of that socket alone", () 
   assert.deepEqual([good.readyState, told], [1, []], "the page had no handler yet");
 });
 
-test("a worker that says nothing until the page gives up is taken for dead", () => {
+test("a worker that says nothing until the page gives up is taken for dead", (t) => {
   worker.lost = true;
   const Sockets = socketsIn(worker);
   const one = new Sockets("ws://127.0.0.1:1/ws", "p");
+  const now = performance.now() + 10_000;
+  t.mock.method(performance, "now", () => now);
   one.close();
   assert.deepEqual(told, ["terminated"]);
   const before = globalThis.WebSocket;
@@ -172,6 +174,21 @@ test("a worker that says nothing until the page gives up is taken for dead", () 
   } finally {
     globalThis.WebSocket = before;
   }
+});
+
+test("a socket that is closed before it is open ends no other, nor does a server that does not answer", (t) => {
+  const Sockets = socketsIn(worker);
+  const one = new Sockets("ws://127.0.0.1:1/ws", "p");
+  sockets[0].open();
+  worker.lost = true;
+  new Sockets("ws://127.0.0.1:2/ws", "p").close();
+  worker.lost = false;
+  worker.deliver();
+  const other = new Sockets("ws://127.0.0.1:2/ws", "p");
+  const now = performance.now() + 10_000;
+  t.mock.method(performance, "now", () => now);
+  other.close();
+  assert.deepEqual([told, one.readyState], [[], 1]);
 });
 
 test("where the worker fails the connections end, and the next ones are common ones", () => {
