@@ -253,6 +253,11 @@ impl<L: Clone> Follow<L> {
         self.look(now);
     }
 
+    /// Since when something is missing.
+    pub fn missing(&self) -> Option<Millis> {
+        self.missing
+    }
+
     /// Whom to ask for what comes next.
     pub fn ask(&mut self, now: Millis) -> Option<Node> {
         self.look(now);

@@ -9,6 +9,8 @@ use crate::time::Millis;
 const AGE_MAX: Millis = 60_000;
 /// So many beats are in one answer; who needs more asks again.
 const ANSWER_MAX: usize = 64;
+/// And so much of them, as `weigh` has it, but at least one: an answer is one message.
+const ANSWER_WEIGHT_MAX: usize = 16 << 20;
 
 #[derive(Debug)]
 pub struct Kept<L> {
@@ -63,6 +65,39 @@ impl<L: Clone> Kept<L> {
             self.beats.get(index).is_some_and(|(_, beat)| ahead(beat)).then_some(index)
         };
         let from = known.or_else(begin)?;
-        Some(all().skip(from).take(ANSWER_MAX).cloned().collect())
+        let mut weight = 0;
+        let fits = |(index, beat): &(usize, &Beat<L>)| {
+            weight += (self.weigh)(&beat.load);
+            *index == 0 || weight <= ANSWER_WEIGHT_MAX
+        };
+        let beats = all().skip(from).take(ANSWER_MAX).enumerate().take_while(fits);
+        Some(beats.map(|(_, beat)| beat.clone()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beat::{Head, Node};
+    use crate::era::Era;
+
+    #[test]
+    fn an_answer_has_at_least_one_beat_and_no_more_than_fit_in_a_message() {
+        let mut kept = Kept::new(usize::MAX, |bytes: &usize| *bytes);
+        let (era, node) = (Era::NONE, Node { name: "a".into(), life: 1 });
+        let root = Root { era, node: node.clone() };
+        for (number, bytes) in (1..).zip([1, 100 << 20, 6 << 20, 10 << 20, 1, 5]) {
+            let at = Position { era, node: node.clone(), number };
+            kept.push(
+                Beat { head: Head { at, root: root.clone(), follows: None, hands_to: None }, load: bytes },
+                0,
+            );
+        }
+        let after = |number| {
+            let at = Position { era, node: node.clone(), number };
+            let beats = kept.after(Some(&at), Some(&root)).unwrap_or_default();
+            beats.iter().map(|beat| beat.head.at.number).collect::<Vec<_>>()
+        };
+        assert_eq!((after(1), after(2), after(4), after(6)), (vec![2], vec![3, 4], vec![5, 6], vec![]));
     }
 }

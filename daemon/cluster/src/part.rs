@@ -107,6 +107,11 @@ impl<L: Clone> Part<L> {
         self.follow.root()
     }
 
+    /// Since when something is missing here that the holder has.
+    pub fn lacking(&self) -> Option<Millis> {
+        self.follow.missing().filter(|_| self.holds().is_none())
+    }
+
     /// Who is heard to hold it, if not this node.
     pub fn holder(&self, now: Millis) -> Option<&Node> {
         self.roll.holder(now)

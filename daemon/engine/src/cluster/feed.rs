@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Feed, Plugins, Settings};
 use crate::exchange::nodes::Join;
 use tickerd_cluster::load::{About, Health, Load};
+use tickerd_cluster::wire::{MESSAGE_BYTES_MAX, TooBig};
 use tickerd_cluster::{Era, Joint, Millis, Node, Part, Root, Settings as PartSettings};
 use tickerd_model::source::{Group, Source};
 
@@ -19,6 +20,13 @@ pub enum Plugin {
         since: Millis,
     },
 }
+
+/// A whole board that was too long is made again after this.
+const TOO_BIG_AGAIN: Millis = 10_000;
+/// That it was is told for so long.
+const TOO_BIG_TOLD: Millis = 30_000;
+/// What is missing is had within this time, or something is wrong.
+const LACKING: Millis = 10_000;
 
 /// A plugin has ended within this time: its grace, and what it takes to kill it. Who was to tell could not.
 const ENDS_MAX: Millis = 10_000;
@@ -99,6 +107,8 @@ pub struct Held {
     pub health: Option<Health>,
     /// A whole board was asked for, since what came could not be applied.
     pub broken: Option<String>,
+    /// Its whole board is longer than a message may be: as of when, and how long.
+    pub too_big: Option<(Millis, TooBig)>,
     /// When the holder's last beat was sent, by its clock, and how much later it came, by this one's.
     pub lag_ms: u64,
 }
@@ -131,6 +141,7 @@ impl Held {
             is_absent: false,
             health: None,
             broken: None,
+            too_big: None,
             lag_ms: 0,
         }
     }
@@ -143,6 +154,34 @@ impl Held {
             self.source = Arc::new(Source { group: self.source.group.clone(), ..(*feed.source).clone() });
         }
         self.feed = Feed { may_hold, ..feed };
+    }
+
+    /// Whether its whole board is worth making: it was not too long a moment ago.
+    pub fn may_make_board(&self, now: Millis) -> bool {
+        self.too_big.is_none_or(|(since, _)| now.saturating_sub(since) >= TOO_BIG_AGAIN)
+    }
+
+    /// What is wrong with it, and what to change.
+    pub fn trouble(&self, now: Millis) -> Option<String> {
+        let lacks = || {
+            let (since, holder) = (self.part.lacking()?, self.part.holder(now)?);
+            let long = now.saturating_sub(since);
+            (long >= LACKING).then(|| {
+                let (name, seconds) = (&*holder.name, long / 1_000);
+                format!(
+                    "the node {name} has not given what is missing here for {seconds} s; `tickerd cluster status` there may say why"
+                )
+            })
+        };
+        let too_big = || {
+            let recent = |(at, _): &(Millis, TooBig)| now.saturating_sub(*at) < TOO_BIG_TOLD;
+            let (_, TooBig { bytes }) = self.too_big.filter(recent)?;
+            let (have, most) = (bytes >> 20, MESSAGE_BYTES_MAX >> 20);
+            Some(format!(
+                "a node asks for all of it, which has {have} MiB, and {most} MiB can be sent; make two feeds of it, or lower its topics_max"
+            ))
+        };
+        self.broken.clone().or_else(too_big).or_else(lacks)
     }
 
     pub fn name(&self) -> &str {

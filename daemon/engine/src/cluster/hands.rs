@@ -50,7 +50,7 @@ impl Node {
         held.with_root(&root, Some((*held.feed.source).clone()));
         held.is_absent = false;
         // What could not be applied was another's.
-        (held.about, held.told_hello, held.broken) = (None, None, None);
+        (held.about, held.told_hello, held.broken, held.too_big) = (None, None, None, None);
         let (source, reign) = (held.source.clone(), Reign { era: era.number(), floor, whole });
         (self.order)(NodeOrder::Hold { source, reign });
         self.start_plugin(feed);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::asks::{BEATS, BOARD};
 use super::feed::Held;
-use super::node::{BOARDS_MAX, Node, Waits};
+use super::node::{BOARDS_MAX, BOARDS_OF_NODE_MAX, Node, Waits};
 use super::said::Heard;
 use crate::exchange::nodes::NodeOrder;
 use tickerd_cluster::load::Load;
-use tickerd_cluster::wire::{Ask, Heartbeat, Message, Reply, Said, Seen, Tell, Wrong};
+use tickerd_cluster::wire::{Ask, Heartbeat, Message, Packets, Reply, Said, Seen, Tell, TooBig, Wrong};
 use tickerd_cluster::{Answer, Millis, Node as Name};
 use tickerd_nats::Event;
 use tickerd_process::clock::now_unix_ms;
@@ -64,9 +65,13 @@ impl Node {
             Message::Tell(Tell { feed, era }) => self.with(&feed.into(), |held| held.part.told(era, now)),
             Message::Ask(Ask { feed, after, root }) => {
                 let feed: Arc<str> = feed.into();
-                let Some(held) = self.feeds.get(&feed) else { return };
+                // Who asks gets nothing by halves.
+                let Some(held) = self.feeds.get(&feed).filter(|_| self.out.has_room()) else { return };
                 match held.part.after(after.as_ref(), root.as_ref()) {
-                    Some(beats) => self.answer(&feed, &from, Answer::Beats(beats)),
+                    Some(beats) if self.asks.may_have(&from.name, &feed, BEATS, now) => {
+                        self.answer(&feed, &from, Answer::Beats(beats));
+                    }
+                    Some(_) => {}
                     None => self.ask_board(feed, from),
                 }
             }
@@ -139,33 +144,57 @@ impl Node {
 
     /// The whole board of a feed, as the pulse has it, for another node.
     fn ask_board(&mut self, feed: Arc<str>, node: Name) {
-        let is_asked = self.boards.values().any(|waits| waits.feed == feed && waits.node == node);
-        let Some(held) = self.feeds.get(&feed).filter(|_| !is_asked && self.boards.len() < BOARDS_MAX) else {
-            return;
-        };
+        let now = self.now();
+        let of_node = || self.boards.values().filter(|waits| waits.node.name == node.name);
+        let is_free = self.boards.len() < BOARDS_MAX
+            && of_node().count() < BOARDS_OF_NODE_MAX
+            && of_node().all(|waits| waits.feed != feed);
+        let held = self.feeds.get(&feed).filter(|held| is_free && held.may_make_board(now));
+        let Some(held) = held.filter(|_| self.asks.may_have(&node.name, &feed, BOARD, now)) else { return };
         self.boards_made += 1;
         let (source, ask) = (held.source.id, self.boards_made);
-        self.boards.insert(ask, Waits { feed, node, since: self.now() });
+        self.boards.insert(ask, Waits { feed, node, since: now });
         (self.order)(NodeOrder::Whole { source, ask });
     }
 
     pub(super) fn answer(&mut self, feed: &str, to: &Name, answer: Answer<Arc<Load>>) {
-        self.send("answer", &to.name, &Message::Answer(Reply { feed: feed.into(), answer }));
+        // Boards that were asked for at once come one after the other.
+        if !self.out.has_room() {
+            return self.standing.count_overrun();
+        }
+        let is_whole = matches!(answer, Answer::Whole(_));
+        let reply = Message::Answer(Reply { feed: feed.into(), answer });
+        let (subject, packets) = self.mouth.say("answer", &to.name, &reply);
+        let too_big = packets.as_ref().err().copied();
+        self.put("answer", &subject, packets);
+        match too_big {
+            // It may be shorter than the beats that led to it.
+            Some(_) if !is_whole => self.ask_board(feed.into(), to.clone()),
+            _ if is_whole => {
+                let now = self.now();
+                let held = self.feeds.get_mut(feed);
+                held.into_iter().for_each(|held| held.too_big = too_big.map(|bytes| (now, bytes)));
+            }
+            _ => {}
+        }
+    }
+
+    fn put(&mut self, what: &str, subject: &str, packets: Result<Packets, TooBig>) {
+        if !packets.is_ok_and(|packets| self.out.send(what, subject, packets)) {
+            self.standing.count_overrun();
+        }
     }
 
     pub(super) fn send(&mut self, what: &str, of: &str, message: &Message) {
         let (subject, packets) = self.mouth.say(what, of, message);
-        if !self.out.send(what, &subject, packets) {
-            self.standing.count_overrun();
-        }
+        self.put(what, &subject, packets);
     }
 
     /// As [`Node::send`], after what others wait for all the time.
     pub(super) fn send_later(&mut self, what: &str, of: &str, message: &Message) {
         let (subject, packets) = self.mouth.say(what, of, message);
-        if !self.out.send_later(&subject, packets) {
-            self.standing.count_overrun();
-        }
+        // As an answer.
+        self.put("answer", &subject, packets);
     }
 }
 

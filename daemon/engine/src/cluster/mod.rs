@@ -6,7 +6,7 @@
 //!
 //! - `node` is the loop: what comes in, and when.
 //! - `hearing` is what other nodes say; `hands` is how feeds go from one node to another.
-//! - `feed` is what it knows of one feed.
+//! - `feed` is what it knows of one feed; `asks` is how often others are answered.
 //! - `rooms` is what clients do in rooms that another node holds.
 //! - `access` is what was revoked, and tickets that are shown at another node; `sharing` has its rules.
 //! - `records` are the keys that all nodes share.
@@ -15,6 +15,7 @@
 //! - `words` is what this room and the composition root tell each other.
 
 mod access;
+mod asks;
 mod feed;
 mod hands;
 mod hearing;

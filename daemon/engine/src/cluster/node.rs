@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use super::asks::Asks;
 use super::feed::{Held, join_of};
 use super::outbox::Outbox;
 use super::said::Mouth;
@@ -35,6 +36,8 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 const BOARD_MAX: Millis = 5_000;
 /// Whole boards that are being made for others at once.
 pub(super) const BOARDS_MAX: usize = 8;
+/// The same for one of them, so that others get theirs too.
+pub(super) const BOARDS_OF_NODE_MAX: usize = 6;
 
 /// What a task of the loop brings back.
 #[derive(Debug)]
@@ -88,6 +91,7 @@ pub struct Node {
     pub(super) wanted: Option<String>,
     pub(super) boards: BTreeMap<u64, Waits>,
     pub(super) boards_made: u64,
+    pub(super) asks: Asks,
     looks: u64,
     pub(super) started: Instant,
 }
@@ -127,6 +131,7 @@ impl Node {
             wanted,
             boards: BTreeMap::new(),
             boards_made: 0,
+            asks: Asks::default(),
             looks: 0,
             started: Instant::now(),
         };
@@ -214,7 +219,7 @@ impl Node {
         }
     }
 
-    fn said(&mut self, says: PulseSays) {
+    pub(super) fn said(&mut self, says: PulseSays) {
         let now = self.now();
         match says {
             PulseSays::Beat { source, era, load, is_last, greatest_seq } => {
@@ -304,6 +309,7 @@ impl Node {
         self.look_at_moves(now);
         self.look_for_gone(now);
         self.sharing.look(now);
+        self.asks.look(now);
         let names: Vec<_> = self.feeds.keys().cloned().collect();
         for name in names {
             self.with(&name, |held| held.part.look(now));

@@ -6,10 +6,13 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use tickerd_cluster::wire::{MESSAGE_BYTES_MAX, PART_BYTES_MAX};
 use tickerd_nats::Link;
 
 /// Packets that wait to be sent.
 const WAITING_MAX: usize = 1_024;
+/// The packets of the longest message.
+const LONGEST: usize = MESSAGE_BYTES_MAX / PART_BYTES_MAX + 2;
 /// When this node ends, what waits to be sent gets this long.
 const LAST_MAX: Duration = Duration::from_secs(1);
 
@@ -42,16 +45,16 @@ impl Outbox {
         Outbox { first, answers, sends, link: link.clone() }
     }
 
+    /// Whether there is room for an answer, however long it is.
+    pub fn has_room(&self) -> bool {
+        self.answers.capacity() >= LONGEST
+    }
+
     /// Whether there was room for all packets of a message. What is lost is a hole in the beats, or an answer that does not come: it is
     /// asked for again.
     pub fn send(&self, what: &str, subject: &str, mut packets: impl Iterator<Item = Vec<u8>>) -> bool {
         let out = if what == "answer" { &self.answers } else { &self.first };
         packets.all(|packet| out.try_send((subject.to_owned(), packet.into())).is_ok())
-    }
-
-    /// As [`Outbox::send`], behind all beats and heartbeats.
-    pub fn send_later(&self, subject: &str, packets: impl Iterator<Item = Vec<u8>>) -> bool {
-        self.send("answer", subject, packets)
     }
 
     /// What was said last is with the servers before this node ends, if that takes no more than a second or two.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tickerd_cluster::wire::{Assembly, Message, Writer, Wrong};
+use tickerd_cluster::wire::{Assembly, Message, Packets, TooBig, Writer, Wrong};
 use tickerd_cluster::{Millis, Node as Name};
 
 /// A message that is complete.
@@ -82,21 +82,16 @@ impl Mouth {
     }
 
     /// The packets of a message, and the subject that they go under.
-    pub fn say(
-        &mut self,
-        what: &str,
-        of: &str,
-        message: &Message,
-    ) -> (String, impl Iterator<Item = Vec<u8>> + use<>) {
+    pub fn say(&mut self, what: &str, of: &str, message: &Message) -> (String, Result<Packets, TooBig>) {
         let subject = match what {
             "ask" => format!("{}.ask.{of}.{}", self.root, self.me.name),
             _ => format!("{}.{what}.{of}", self.root),
         };
         let packets = self.writer.write(message);
-        if packets.is_err() {
-            tracing::error!(subject, "a message to other nodes is too long, so it is not sent");
+        if let Err(error) = &packets {
+            tracing::error!(subject, "it is not sent: {error}");
         }
-        (subject, packets.into_iter().flatten())
+        (subject, packets)
     }
 }
 
@@ -110,7 +105,7 @@ mod tests {
     fn what_comes_under_a_subject_that_is_not_for_it_is_refused() {
         let name = |name: &str| Name { name: name.into(), life: 1 };
         let (mut a, mut b) = (Mouth::new("t", &name("a")), Mouth::new("t", &name("b")));
-        let mut packet = |what, of, message| a.say(what, of, &message).1.next().unwrap();
+        let mut packet = |what, of, message| a.say(what, of, &message).1.unwrap().next().unwrap();
         let beats = packet("node", "a", Message::Heartbeat(Heartbeat::default()));
         for wrong in
             ["tickerd.t.node.c", "tickerd.t.ask.b.a", "tickerd.t.beat.a", "tickerd.u.node.a", "tickerd.t", ""]

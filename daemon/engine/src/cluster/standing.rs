@@ -319,7 +319,8 @@ impl Node {
         let at = held.part.at();
         let is_mine = held.part.holds().is_some();
         let holder = if is_mine { Some(&self.me) } else { held.part.holder(now) };
-        let state = match (is_mine, holder, &held.broken) {
+        let trouble = held.trouble(now);
+        let state = match (is_mine, holder, &trouble) {
             (true, ..) => HOLDS,
             (_, _, Some(_)) => "broken",
             (_, None, _) => "stale",
@@ -329,7 +330,7 @@ impl Node {
             feed: held.name().to_owned(),
             holder: holder.map(|holder| holder.name.to_string()),
             state: state.into(),
-            trouble: held.broken.clone(),
+            trouble,
             era: held.part.holds().or(at.map(|(at, _)| at.era)).map_or(0, |era| era.number()),
             root: held.root.as_ref().map(epoch_of).unwrap_or_default(),
             beats: at.map_or(0, |(at, _)| at.number),

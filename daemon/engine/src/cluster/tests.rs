@@ -12,10 +12,10 @@ use super::feed::Plugin;
 use super::node::Node;
 use super::said::Mouth;
 use super::{Command, DRAIN_MAX, Feed, Keys, MOVE_MAX, Plugins, Settings, Standing};
-use crate::exchange::nodes::NodeOrder;
-use tickerd_cluster::load::About;
-use tickerd_cluster::wire::{Heartbeat, Message, Presence, Said, Seen};
-use tickerd_cluster::{Beat, Era, Found, Head, Millis, Node as Name, Position, Root};
+use crate::exchange::nodes::{NodeOrder, PulseSays};
+use tickerd_cluster::load::{About, Load, Tick};
+use tickerd_cluster::wire::{Ask, Bytes, Heartbeat, Message, Presence, Said, Seen};
+use tickerd_cluster::{Beat, Claim, Era, Found, Head, Millis, Node as Name, Position, Root};
 use tickerd_model::protocol::rate::Tiers;
 use tickerd_model::source::{Group, Kind, Source, SourceId};
 use tickerd_nats::{Link, SignIn};
@@ -126,7 +126,7 @@ impl Other {
 
     fn says(&mut self, node: &mut Node, what: &str, of: &str, message: &Message) {
         let (subject, packets) = self.mouth.say(what, of, message);
-        packets.for_each(|packet| node.hear(&subject, &packet));
+        packets.unwrap().for_each(|packet| node.hear(&subject, &packet));
     }
 
     /// It says that it is there.
@@ -239,4 +239,92 @@ async fn who_is_back_after_minutes_makes_this_node_ask_for_who_is_in_the_rooms()
     assert!(node.feeds["r"].part.at().is_some());
     b.lives(&mut node);
     assert!(node.feeds["r"].part.at().is_none(), "the holder is asked who is there");
+}
+
+/// The whole boards that the pulse was asked for.
+fn boards(orders: &Orders) -> Vec<u64> {
+    let orders = std::mem::take(&mut *orders.lock().unwrap());
+    let asked = |order| match order {
+        NodeOrder::Whole { ask, .. } => Some(ask),
+        _ => None,
+    };
+    orders.into_iter().filter_map(asked).collect()
+}
+
+/// It holds the feed, and has said a beat.
+async fn holder() -> (Node, Orders) {
+    let (mut node, orders) = node().await;
+    take(&mut node);
+    let (source, load) = (SourceId(0), Load::default());
+    node.said(PulseSays::Beat { source, era: 1, load, is_last: false, greatest_seq: 0 });
+    (node, orders)
+}
+
+/// Asks for the whole board: what it has is of nobody.
+fn asks(node: &mut Node, other: &mut Other) {
+    let root = Some(Root { era: Era::new(7).unwrap(), node: name("z", 1) });
+    other.says(node, "ask", "a", &Message::Ask(Ask { feed: "f".into(), after: None, root }));
+}
+
+#[tokio::test]
+async fn a_node_that_asks_all_the_time_gets_a_board_now_and_then() {
+    let (mut node, orders) = holder().await;
+    let mut made = 0;
+    for life in 0..200 {
+        asks(&mut node, &mut Other::new("e", life));
+        for ask in boards(&orders) {
+            made += 1;
+            node.said(PulseSays::Whole { source: SourceId(0), ask, load: Load::default() });
+        }
+    }
+    assert!((1..4).contains(&made), "{made}");
+    asks(&mut node, &mut Other::new("b", 1));
+    assert_eq!(boards(&orders).len(), 1, "another node");
+}
+
+#[tokio::test]
+async fn a_board_that_is_too_long_is_told_and_not_made_all_the_time() {
+    let (mut node, orders) = holder().await;
+    let mut b = Other::new("b", 1);
+    asks(&mut node, &mut b);
+    let value = Bytes(vec![b'1'; (64 << 20) + 1].into());
+    let load = Load { ticks: vec![Tick { value, ..Tick::default() }], ..Load::default() };
+    let ask = boards(&orders)[0];
+    node.said(PulseSays::Whole { source: SourceId(0), ask, load });
+    let row = |node: &mut Node| {
+        node.tell_standing(node.now());
+        node.standing.rows().feeds.remove(0)
+    };
+    let told = row(&mut node);
+    assert_eq!(told.state, "holds");
+    assert!(told.trouble.unwrap().contains("which has 64 MiB, and 64 MiB can be sent; make two feeds of it"));
+    pass(&mut node, 9_000);
+    asks(&mut node, &mut b);
+    assert!(boards(&orders).is_empty());
+    pass(&mut node, 1_001);
+    asks(&mut node, &mut b);
+    let ask = boards(&orders)[0];
+    node.said(PulseSays::Whole { source: SourceId(0), ask, load: Load::default() });
+    assert_eq!(row(&mut node).trouble, None);
+}
+
+#[tokio::test]
+async fn who_does_not_get_what_it_lacks_says_so() {
+    let (mut node, _) = node().await;
+    let mut b = Other::new("b", 1);
+    let claim = Claim {
+        era: Era::new(1).unwrap(),
+        newest: 3,
+        root: Root { era: Era::new(1).unwrap(), node: name("b", 1) },
+    };
+    let seen = Seen { feed: "f".into(), claim: Some(claim), misses: false, may_hold: true, is_bare: false };
+    for (wait, state) in [(0, "follows"), (9_000, "follows"), (1_001, "broken")] {
+        pass(&mut node, wait);
+        b.says(&mut node, "node", "b", &Message::Heartbeat(says(seen.clone())));
+        node.tell_standing(node.now());
+        let row = node.standing.rows().feeds.remove(0);
+        assert_eq!((&*row.state, row.trouble.is_some()), (state, state == "broken"));
+    }
+    b.beats(&mut node);
+    assert_eq!(node.feeds["r"].trouble(node.now()), None);
 }
