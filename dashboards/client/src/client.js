@@ -18,16 +18,15 @@ export class Client extends Reader {
   _wants = new Wants(this);
   _ticks = new Ticks(this);
 
-  #skewMs = 0;
-  #pinged = 0;
+  _skewMs = 0;
 
   constructor(url, options) {
     super();
     this._url = url;
     // Looked up here, as a worker or a test may bring it later than this file.
-    const { WebSocket, EventSource, requestAnimationFrame } = globalThis;
+    const { WebSocket, requestAnimationFrame } = globalThis;
     if (options.name) url.searchParams.set("name", options.name);
-    this._options = { WebSocket, EventSource, flush: requestAnimationFrame ? "frame" : "now", ...options };
+    this._options = { WebSocket, flush: requestAnimationFrame ? "frame" : "now", ...options };
     import("./life.js").then(({ lead }) => lead(this));
     onAbort(options.signal, () => this.close());
     // Handlers that are set right after `connect` miss nothing.
@@ -53,7 +52,10 @@ export class Client extends Reader {
   }
 
   async get(topics) {
-    return this.#made(await this.command("get", { topics: [topics].flat() }));
+    const answer = await this.command("get", { topics: [topics].flat() });
+    const [info] = list(answer.failed);
+    if (info && !answer.values[0]) throw new TickerdError(info.code, info.message);
+    return this.#made(answer);
   }
 
   async history(topic, options) {
@@ -82,7 +84,7 @@ export class Client extends Reader {
   }
 
   now() {
-    return Date.now() + this.#skewMs;
+    return Date.now() + this._skewMs;
   }
 
   retry() {
@@ -107,7 +109,8 @@ export class Client extends Reader {
   async _socket() {
     const { WebSocket, transport, tabs, token } = this._options;
     const plain = { socket: () => new WebSocket(this._url.href, PROTOCOL) };
-    if (WebSocket && !token && !tabs && transport !== "sse" && !this._link.isBarred) return plain.socket();
+    // Two tries that did not even open, then one of another kind, as the server may be back.
+    if (WebSocket && !token && !tabs && transport !== "sse" && this._link.unopened % 3 < 2) return plain.socket();
     const other = await import("./other.js").catch((error) => {
       // A server that is down has no module either, and some browsers never ask for it again.
       if (token) throw error;
@@ -130,41 +133,32 @@ export class Client extends Reader {
   }
 
   _received(event, data, text) {
-    this.#show("message", event, data, text);
+    this._show("message", event, data, text);
     if (typeof data.topic === "string" && "value" in data) return this._ticks.take(event, data, text);
-    this.#show("control", event, data, text);
+    this._show("control", event, data, text);
     if (event === "connected") {
       this.server = data;
       this._ticks.begin(data.epoch);
-      this.#pinged = Date.now();
-      this._link.send("ping", { t: this.#pinged });
       if (!this._identity?.say()) this._known();
     } else if (!this._identity?.take(event, data)) {
       if (event === "notice") this.#notice(data);
-      if (data.t === this.#pinged && data.ts > 0) this.#skewMs = data.ts - (data.t + Date.now()) / 2;
       if (this._commands.take(event, data)) return;
       if (event === "error") this.emit(event, new TickerdError(data.code, data.message, data));
-      else if (event === "presence") this.emit(event, data);
       else if (event === "subscribed") this._wants.granting(data);
     }
   }
 
   /** A copy, as the data of a tick becomes the tick. */
-  #show(name, event, data, text) {
-    if (this.has(name)) this.emit(name, { out: false, event, data: { ...data }, text });
+  _show(name, event, data, text, out = false) {
+    if (this.has(name)) this.emit(name, { out, event, data: { ...data }, text });
   }
 
   #notice(data) {
-    const { type } = data;
+    const { type, since } = data;
     const names = list(data.topics);
     if (type === "feed") this.emit(type, data);
     else if (type === "reset") this._ticks.gap(names, false, type);
-    else if (type === "stale" || type === "fresh") this._ticks.stale(names, data.since);
-    else if (type === "topics") {
-      const removed = list(data.removed);
-      for (const topic of removed) this._ticks.remove(topic);
-      this.emit(type, { added: list(data.added), removed, missed: !!data.missed });
-    }
+    else if (type === "stale" || type === "fresh") this._ticks.stale(names, since);
   }
 
   #made({ values }) {

@@ -59,14 +59,14 @@ export class Commands {
       const timer = setTimeout(() => end(failure(408, "no answer")), ANSWER_MS);
       this.#open.set(id, { event, data: { id, ...data }, end, isBound: options?.isBound, isSent: false });
       release = onAbort(options?.signal, () => end(options.signal.reason));
-      this.#pump();
+      this.pump();
     });
   }
 
   /** A new connection takes commands. */
   open() {
     this.#busyUntil = 0;
-    this.#pump();
+    this.pump();
   }
 
   /** The connection is gone: whether the server did what was sent is not known. What was not sent waits, unless no other comes. */
@@ -86,20 +86,21 @@ export class Commands {
       // Refused, so not done: it may be sent again, when the server says.
       command.isSent = false;
       this.#busyUntil = performance.now() + AHEAD_MS + clamp(data.retry_after_ms, 1_000, 0, ANSWER_MS);
-      this.#pump();
+      this.pump();
     } else command.end(new TickerdError(data.code, data.message, data));
     return true;
   }
 
-  #pump() {
+  /** Sends what may be sent. */
+  pump() {
     clearTimeout(this.#timer);
-    if (this.#client.status.state !== "live") return;
+    if (this.#client.status.state !== "live" || this.#client._identity?.asked) return;
     for (const command of this.#open.values()) {
       if (command.isSent) continue;
       const now = performance.now();
       const wait = this.#busyUntil - AHEAD_MS - now;
       if (wait > 0) {
-        this.#timer = setTimeout(() => this.#pump(), wait);
+        this.#timer = setTimeout(() => this.pump(), wait);
         return;
       }
       this.#busyUntil = Math.max(now, this.#busyUntil) + EACH_MS;

@@ -17,8 +17,9 @@ export class Identity {
   /** The one question that is on its way. */
   #asking = null;
   #timer;
-  /** The `auth` that has no answer yet. */
-  #id;
+  /** The `auth` that has no answer yet: commands wait for it, as they may be another user's. */
+  asked;
+  #ids = 0;
 
   constructor(client) {
     this.#client = client;
@@ -28,7 +29,7 @@ export class Identity {
   /** Another source. What is on its way from the old one is dropped. True if the connection stays, and is told. */
   set(source) {
     this.#asking?.control.abort();
-    this.#asking = this.#id = null;
+    this.#asking = this.asked = null;
     clearTimeout(this.#timer);
     this.#source = source;
     this.#reason = "connect";
@@ -47,37 +48,36 @@ export class Identity {
 
   /** Says the token on this connection; false if there is none. */
   say(token = this.token) {
-    if (!token) return false;
-    this.#id = `auth-${this.#client._link.turn}`;
-    this.#client._link.send("auth", { id: this.#id, token }, { id: this.#id, token: "…" }); // a token is shown to nobody
-    return true;
+    const id = (this.asked = token && `auth-${(this.#ids += 1)}`);
+    if (id) this.#client._link.send("auth", { id, token }, { id, token: "…" }); // a token is shown to nobody
+    return id;
   }
 
   /** Takes what the server says of tokens; true if it was that. */
   take(event, data) {
+    const isAnswer = this.asked && data.id === this.asked;
+    if (isAnswer) this.asked = null;
     if (event === "authenticated") {
       this.user = data.user;
-      if (data.id !== this.#id) return true; // of a cookie or a certificate: the token has its own answer
+      if (!isAnswer) return true; // of a cookie or a certificate, or of a token before this one, which has its own answer
       this.#refused = 0;
       this.#reason = "connect";
-      this.#client._known();
-    } else if (event === "error" && this.#id && data.id === this.#id) this.#error(data);
-    else {
-      if (event === "notice") this.#notice(data);
-      return false;
-    }
-    this.#id = null;
-    return true;
+      this.#known();
+    } else if (isAnswer) this.#error(data);
+    else if (event === "notice") this.#notice(data);
+    return isAnswer;
   }
 
   /** As which close code a close is to be treated: with a source of tokens, a refused one is not the end. */
   judge(code) {
     if (code === 4001 || code === 4008) this.#refused += 1;
     else if (code !== 4103) return code;
-    if (typeof this.#source !== "function" || this.#refused >= REFUSED_MAX) return 4001;
+    if (typeof this.#source !== "function") return 4001;
     this.token = undefined;
     this.#reason = code === 4103 ? "expired" : "refused";
-    return 4103;
+    if (this.#refused < REFUSED_MAX) return 4103;
+    this.#refused = 0; // whoever tries again gets another one
+    return 4001;
   }
 
   #notice(data) {
@@ -92,12 +92,17 @@ export class Identity {
     }
   }
 
+  #known() {
+    this.#client._commands.pump();
+    this.#client._known();
+  }
+
   #error({ code, message, temporary }) {
     if (code === 409) {
       // Of another user than the connection.
       this.user = undefined;
       this.#client._restart();
-    } else if (code === 405) this.#client._known(); // this server asks nobody who they are
+    } else if (code === 405) this.#known(); // this server asks nobody who they are
     else this.#client._link.lost(temporary ? 4104 : this.judge(4001), message);
   }
 

@@ -106,6 +106,7 @@ export interface Options {
 export interface SubscribeOptions {
   /** `latest`, the default, merges; `all` brings every tick once and in order. */
   mode?: "latest" | "all";
+  /** A whole number with its unit, as `"250ms"` or `"1s"`. With another one `ready` rejects. */
   rate?: string;
   /** Ends the subscription. */
   signal?: AbortSignal;
@@ -175,7 +176,7 @@ export interface Client {
   latest(topic: string): Tick | undefined;
   /** The topics that have had a value. */
   topics(match?: string): Promise<{ topic: string; kind: string; class: string; seq: number; ts: number; interval_ms: number; stale?: boolean }[]>;
-  /** The newest ticks once, without a subscription. */
+  /** The newest ticks once, without a subscription. It rejects where none came and a name failed; `failed` tells each that did. */
   get(topics: string | string[]): Promise<Tick[]>;
   /** The newest ticks that the server keeps, oldest first. */
   history(topic: string, options?: { limit?: number; signal?: AbortSignal }): Promise<Tick[]>;

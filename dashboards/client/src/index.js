@@ -7,8 +7,8 @@ export { TickerdError, matches };
 
 /** @type {any} */
 export const connect = (url, options) => {
-  const isOptions = url?.constructor === Object;
-  return new Client(addressOf(isOptions ? undefined : url), (isOptions ? url : options) ?? {});
+  if (url?.constructor === Object) return connect(null, url);
+  return new Client(addressOf(url), options ?? {});
 };
 
 /** Without an address it is the server that this file came from: `https://host/client/index.js` is of `wss://host/ws`. */

@@ -1,11 +1,13 @@
 // What a page tells of its life: shown, hidden, put aside, woken, without network. Elsewhere nothing is told. And what is rare
-// among what servers tell.
+// among what servers tell, with their clock.
 
 import { list } from "./names.js";
 import { isOwn } from "./ticks.js";
 
 /** A page hidden for less is not slowed down. */
 const HIDDEN_MS = 5_000;
+/** After a wake-up, the time a live server has to say anything. */
+const PROBE_MS = 5_000;
 
 /** Whose numbers a granted topic has, or a pattern's topics of the server's own. */
 const epochOf = ({ epoch, epochs }) => epoch ?? epochs?.tickerd;
@@ -21,18 +23,44 @@ export function lead(client) {
   const { hiddenRate = "5s" } = _options;
   let timer;
   const listen = (target, event, handler) => target?.addEventListener?.(event, handler, { signal });
-  const wake = () => _link.wake();
+  /** Something woke the page: do not wait out a back-off, and do not trust an old socket. */
+  const wake = () => {
+    const { state } = _link.status;
+    if (state === "live") {
+      _link.send("ping", {});
+      _link.watch(PROBE_MS);
+    } else if (state !== "stopped") _link.retry();
+  };
+  const slow = (floor) => {
+    _wants.floor = floor;
+    _wants.open();
+  };
   const look = () => {
     clearTimeout(timer);
     _ticks.flush();
-    if (page.hidden) timer = setTimeout(() => signal.aborted || _wants.slow(hiddenRate), HIDDEN_MS);
+    if (page.hidden) timer = setTimeout(() => signal.aborted || slow(hiddenRate), HIDDEN_MS);
     else {
-      _wants.slow(undefined);
+      slow(undefined);
       wake();
     }
   };
-  client.on("control", ({ event, data: { type, topics, patterns, epoch, skipped = 0 } }) => {
+  let asked = 0;
+  const ask = () => _link.send("ping", { t: (asked = Date.now()) });
+  if (client.server) ask();
+  client.on("control", ({ out, event, data }) => {
+    if (out) return;
+    const { type, topics, patterns, epoch, skipped = 0 } = data;
+    if (event === "connected") ask();
+    // The answer tells the server's clock.
+    if (data.t === asked && data.ts > 0) client._skewMs = data.ts - (asked + Date.now()) / 2;
+    if (event === "values") for (const one of list(data.failed)) client.emit("failed", one);
+    if (event === "presence" && data.id === undefined) client.emit(event, data);
     if (event === "notice" && type === "lag") client.emit(type, { by: "server", skipped });
+    if (event === "notice" && type === "topics") {
+      const removed = list(data.removed);
+      for (const topic of removed) _ticks.remove(topic);
+      client.emit(type, { added: list(data.added), removed, missed: !!data.missed });
+    }
     // Another server counts these topics from now on: positions in them are in its numbers.
     if (type === "reset" && epoch) for (const topic of list(topics)) Object.assign(_wants.granted(topic) ?? {}, { epoch });
     if (event !== "subscribed") return;

@@ -14,8 +14,6 @@ const BEAT_MAX_MS = 1_800_000;
 const PROVEN_MS = 5_000;
 /** A timer later than this was held back by the browser, not by the server. */
 const LATE_MS = 1_000;
-/** After a wake-up, the time a live server has to say anything. */
-const PROBE_MS = 5_000;
 
 export class Link {
   /** @type {any} */
@@ -46,26 +44,13 @@ export class Link {
   send(event, data, shown = data) {
     if (this.#socket?.readyState !== 1) return false;
     this.#socket.send(JSON.stringify({ event, data }));
-    for (const name of ["message", "control"]) this.#client.emit(name, { out: true, event, data: shown, text: JSON.stringify({ event, data: shown }) });
+    for (const name of ["message", "control"]) this.#client._show(name, event, shown, JSON.stringify({ event, data: shown }), true);
     return true;
-  }
-
-  /** Whether the last two tries did not even open. After one of another kind come two more, as the server may be back. */
-  get isBarred() {
-    return this.unopened % 3 === 2;
   }
 
   /** Connects at once if it waits or has stopped, which both have the code of a close. */
   retry() {
     if (this.status.code) this.connect();
-  }
-
-  /** Something woke the page: do not wait out a back-off, and do not trust an old socket. */
-  wake() {
-    const { state } = this.status;
-    if (state !== "live") return state !== "stopped" && this.retry();
-    this.send("ping", {});
-    this.#watch(PROBE_MS);
   }
 
   /** Leaves the connection, if there is one, and makes another. */
@@ -83,7 +68,7 @@ export class Link {
     if (turn !== this.turn) return socket.close();
     this.#socket = socket;
     this.#beatMs = OPEN_MS;
-    this.#watch(OPEN_MS);
+    this.watch(OPEN_MS);
     socket.onopen = () => (this.#opened = true);
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => this.lost(this.#client._identity?.judge(code) ?? code, reason);
@@ -130,7 +115,7 @@ export class Link {
       if (event === "connected") {
         this.#beatMs = clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
         this.#liveSince = performance.now();
-        this.#watch(this.#beatMs, 1);
+        this.watch(this.#beatMs, 1);
       }
       if (event === "closing") this.#window = data.reconnect_ms;
       this.#client._received(event, data, text);
@@ -141,14 +126,14 @@ export class Link {
   }
 
   /** Something must arrive within `ms`, or within as much again for each one in `spare`. From then on, within two heartbeats. */
-  #watch(ms, spare = 0) {
+  watch(ms, spare = 0) {
     clearTimeout(this.#watchTimer);
     this.#heard = false;
     const due = performance.now() + ms;
     this.#watchTimer = setTimeout(() => {
-      if (this.#heard) this.#watch(this.#beatMs, 1);
-      else if (performance.now() - due > LATE_MS) this.#watch(LATE_MS);
-      else if (spare) this.#watch(ms, spare - 1);
+      if (this.#heard) this.watch(this.#beatMs, 1);
+      else if (performance.now() - due > LATE_MS) this.watch(LATE_MS);
+      else if (spare) this.watch(ms, spare - 1);
       else this.lost(1006, "silence");
     }, ms);
   }

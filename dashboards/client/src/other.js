@@ -7,7 +7,7 @@ const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ let
 /** What looks like a WebSocket to this client's server; `plain` makes a real one. */
 export async function socket(client, plain) {
   const url = client._url;
-  const { WebSocket, EventSource, tabs, transport } = client._options;
+  const { WebSocket, EventSource = globalThis.EventSource, tabs, transport } = client._options;
   const token = await tokenOf(client);
   if (tabs && globalThis.navigator?.locks) {
     const { share } = await import("./tabs.js");
@@ -16,7 +16,7 @@ export async function socket(client, plain) {
     return share(`${url.href} ${digest(token ?? "")}`, () => new client.constructor(client._url, options));
   }
   const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
-  if (isStream && (transport === "sse" || !WebSocket || (client._link.isBarred && (await hasAnswered(client, url))))) {
+  if (isStream && (transport === "sse" || !WebSocket || (client._link.unopened % 3 === 2 && (await hasAnswered(client, url))))) {
     const { Stream } = await import("./sse.js");
     client._kept ??= {}; // outlives a stream
     return new Stream(url, { EventSource, token, kept: client._kept, http: (path, init) => client.http(path, init) });

@@ -7,9 +7,13 @@ const GATHER_MS = 30;
 const ALIVE_MS = 20_000;
 const ENDED = "the event stream ended";
 /** Statuses of a stream that was refused, as the close codes of a WebSocket that was. */
-const REFUSALS = { 400: 4000, 401: 4001, 403: 4003 };
+const REFUSALS = { 400: 4000, 401: 4001, 403: 4003, 413: 4000, 431: 4000 };
+/** Letters of names in the address; with all other headers of a request the server takes 16 KiB. */
+const NAMES_MAX = 12_000;
 /** A stream has to name a topic, also while nobody wants one. This one never comes. */
 const NOTHING = "tickerd.none";
+
+const nameOf = ({ topic, pattern }) => topic ?? pattern;
 
 export class Stream {
   readyState = 0;
@@ -23,6 +27,9 @@ export class Stream {
   #wanted = new Map();
   /** Subscribe commands that wait for their answer: id → what they say, and the turn before the one that answers. */
   #asked = new Map();
+  /** The `auth` that has no answer yet, with the user before; and whose the stream is, once it has said so. */
+  #auth = null;
+  #who = null;
   /** Of the tick that came last: on this stream, or for who returns, on the one before. */
   #lastId;
   #turn = 0;
@@ -41,8 +48,10 @@ export class Stream {
     const { event, data } = JSON.parse(text);
     const { id, topics = [], topic, ...rest } = data;
     if (event === "subscribe") {
-      for (const name of topics) this.#wanted.set(name, rest);
-      this.#asked.set(id, { names: topics, since: rest.since, turn: this.#turn });
+      let room = NAMES_MAX - encodeURIComponent([...this.#wanted.keys()].join()).length;
+      const over = topics.filter((name) => !this.#wanted.has(name) && (room -= encodeURIComponent(name).length + 3) < 0);
+      for (const name of topics) if (!over.includes(name)) this.#wanted.set(name, rest);
+      this.#asked.set(id, { names: topics, over, since: rest.since, turn: this.#turn });
       if (rest.since) this.#lastId ??= this.#options.kept.lastId;
       this.#again();
     } else if (event === "unsubscribe") {
@@ -50,10 +59,16 @@ export class Stream {
       this.#say("unsubscribed", { id, topics, patterns: [] });
       this.#again();
     } else if (event === "auth") {
-      const isNew = this.#options.token !== data.token;
-      this.#options.token = data.token;
-      this.#say("authenticated", { id });
-      if (isNew) this.#again();
+      this.#auth = { id, user: (this.#who ?? this.#auth)?.user };
+      if (this.#options.token !== data.token) {
+        // The stream that is here is the former token's.
+        this.#options.token = data.token;
+        this.#source?.close();
+        this.#source = this.#who = null;
+        this.#turn += 1;
+        this.#again();
+      }
+      this.#admit();
     } else if (event === "ping") this.#ping(data);
     else if (event === "get") this.#ask("values", id, "v1/values", { topics: topics.join() });
     else if (event === "topics") this.#ask("topics", id, "v1/topics", rest);
@@ -135,21 +150,44 @@ export class Stream {
       this.readyState = 1;
       this.onopen?.({});
       this.#say(event, { ...data, heartbeat_ms: 2 * ALIVE_MS });
-    } else if (event === "subscribed") this.#granted(data);
-    else {
+    } else if (event === "authenticated") {
+      this.#who = data;
+      this.#admit();
+    } else if (event === "subscribed") {
+      this.#who ??= {}; // this server asks nobody who they are
+      this.#admit();
+      this.#granted(data);
+    } else {
       this.#closing ||= event === "closing";
       this.onmessage?.({ data: text });
     }
   }
 
+  /** Answers `auth` as over a WebSocket: of another user the client connects anew. */
+  #admit() {
+    if (!this.#who || !this.#auth) return;
+    const { id, user: before } = this.#auth;
+    const { user } = this.#who;
+    this.#auth = null;
+    if (before && before !== user) this.#say("error", { id, code: 409 });
+    else this.#say("authenticated", { id, user });
+  }
+
   /** One answer for the whole address, told to each command that it holds. It may leave open whether somebody missed something. */
   #granted({ topics, patterns, failed }) {
-    for (const [id, { names, since, turn }] of this.#asked) {
-      if (turn === this.#turn) continue;
+    const asked = [...this.#asked].filter(([, { turn }]) => turn !== this.#turn);
+    for (const [id, { names, over, since }] of asked) {
       this.#asked.delete(id);
-      const of = (list) => list.filter((one) => names.includes(one.topic ?? one.pattern));
+      const of = (list) => list.filter((one) => names.includes(nameOf(one)));
       const recovered = (one) => since && (one.recovered ?? one.seq === since.seq[one.topic]);
-      this.#say("subscribed", { id, topics: of(topics).map((one) => ({ ...one, recovered: recovered(one) })), patterns: of(patterns), failed: of(failed) });
+      const full = over.map((topic) => ({ topic, code: 413, message: "an event stream takes no more topics: name a pattern" }));
+      this.#say("subscribed", { id, topics: of(topics).map((one) => ({ ...one, recovered: recovered(one) })), patterns: of(patterns), failed: [...of(failed), ...full] });
+    }
+    // What is refused is asked for no more; what was granted before is told as over.
+    for (const one of failed) {
+      const isOf = ([, { names }]) => names.includes(nameOf(one));
+      if ([...this.#asked].some(isOf) || !this.#wanted.delete(nameOf(one))) continue;
+      if (!asked.some(isOf)) this.#say("subscribed", { failed: [one] });
     }
   }
 

@@ -16,7 +16,7 @@ export class Subscription extends Reader {
     super(client);
     this.topics = [...new Set([topics].flat())];
     this.mode = options?.mode;
-    this.rate = options?.rate;
+    this.rate = options?.rate ?? client._options.rate ?? "";
     this.#unknown = new Set(this.topics);
     this.ready = new Promise((...settle) => (this.#settle = settle));
     this.ready.catch(() => {}); // a program that does not look at it is told by `failed`
@@ -67,6 +67,8 @@ export class Subscription extends Reader {
 
   /** A handler of ticks begins with the newest that are here already, as with a snapshot. */
   _first(event) {
-    return event === "tick" && !this.isClosed ? this._client._ticks.newest(this) : [];
+    if (event !== "tick" || this.isClosed) return [];
+    this._client._ticks.flush(); // what waits is for the handlers before
+    return this._client._ticks.newest(this);
   }
 }

@@ -1,8 +1,10 @@
 // What all subscriptions together want, and what the server was told of it: the difference is sent.
-import { isPattern, list, matches, rateMs } from "./names.js";
+import { clamp, isPattern, list, matches, rateMs } from "./names.js";
 
-/** Bytes of names in one command; the server takes 64 KiB, unless configured otherwise. */
-const NAMES_BYTES = 24_000;
+/** Bytes of one command, where the server does not say fewer. */
+const BYTES_MAX = 65_536;
+/** Bytes of a name in one, besides three times its own: in `since` it has a position and an epoch. */
+const NAME_BYTES = 100;
 /** After a fault that passes. */
 const AGAIN_MS = 5_000;
 
@@ -17,7 +19,7 @@ export class Wants {
   /** Names to look at. */
   #dirty = new Set();
   /** The slowest rate that will do while nobody looks, or undefined. */
-  #floor;
+  floor;
 
   constructor(client) {
     this.#client = client;
@@ -42,6 +44,13 @@ export class Wants {
 
   hold(subscription) {
     for (const name of subscription.topics) {
+      if (subscription.rate && !rateMs(subscription.rate)) {
+        // The server would refuse it, and with it what others want of that name.
+        const info = { topic: name, code: 400, message: 'write the rate as "1s" or "250ms"' };
+        subscription.answered(info);
+        this.#client.emit("failed", info);
+        continue;
+      }
       /** @type {any} */
       const one = this.#names.get(name) ?? { holders: new Set() };
       this.#names.set(name, one);
@@ -80,11 +89,6 @@ export class Wants {
     for (const one of this.#names.values()) one.granted = undefined;
   }
 
-  slow(floor) {
-    this.#floor = floor;
-    this.open();
-  }
-
   /** Compares what is wanted of these names with what the server was told, once for all that a program does in one go. */
   #look(names) {
     this.#client._ticks.rerouted();
@@ -101,11 +105,10 @@ export class Wants {
     let rate;
     for (const one of this.route(name)) {
       if (one.mode === "all") mode = "all";
-      const own = one.rate ?? this.#client._options.rate ?? "";
-      if (rate === undefined || rateMs(own) < rateMs(rate)) rate = own;
+      if (rate === undefined || rateMs(one.rate) < rateMs(rate)) rate = one.rate;
     }
-    const isSlowed = mode === "latest" && this.#floor && rateMs(rate) < rateMs(this.#floor);
-    return `${mode} ${isSlowed ? this.#floor : rate}`;
+    const isSlowed = mode === "latest" && rateMs(rate) < rateMs(this.floor);
+    return `${mode} ${isSlowed ? this.floor : rate}`;
   }
 
   #flush() {
@@ -132,12 +135,12 @@ export class Wants {
       }
     }
     this.#dirty.clear();
-    for (const topics of split(gone)) this.#ask("unsubscribe", { topics }).catch(() => {});
+    for (const topics of this.#split(gone)) this.#ask("unsubscribe", { topics }).catch(() => {});
     // Positions first: the newest that a pattern brings would hide what was missed before it.
     for (const groups of [returning, others]) {
       for (const [wanted, names] of Object.entries(groups)) {
         const [mode, rate] = wanted.split(" ");
-        for (const topics of split(names)) {
+        for (const topics of this.#split(names)) {
           const each = (of) => Object.fromEntries(topics.map((topic) => [topic, of(topic)]));
           const epochOf = (name) => this.granted(name)?.epoch;
           const since = { epoch: topics.some(epochOf) ? each(epochOf) : _ticks.epoch, seq: each(_ticks.position) };
@@ -173,19 +176,23 @@ export class Wants {
   #ask(event, data) {
     return this.#client._commands.ask(event, data, { isBound: true });
   }
-}
 
-/** Parts of a list of names, each fit for one command: of so many bytes, and so fewer than 1,000. */
-function split(names) {
-  const parts = [];
-  let room = 0;
-  for (const name of names) {
-    room -= name.length + 24;
-    if (room < 0) {
-      parts.push([]);
-      room = NAMES_BYTES;
+  /** Parts of a list of names, each fit for one command. */
+  #split(names) {
+    const { message_bytes, topics, patterns } = this.#client.server?.limits ?? {};
+    // Names of one command may not be more than those of a connection.
+    const most = clamp(Math.min(message_bytes, NAME_BYTES * (topics + patterns)), BYTES_MAX, 0, BYTES_MAX);
+    const parts = [];
+    let room = 0;
+    for (const name of names) {
+      const bytes = 3 * name.length + NAME_BYTES;
+      room -= bytes;
+      if (room < 0) {
+        parts.push([]);
+        room = most - bytes;
+      }
+      parts.at(-1).push(name);
     }
-    parts.at(-1).push(name);
+    return parts;
   }
-  return parts;
 }

@@ -303,3 +303,56 @@ test("HTTP requests carry the token, to the same server", async () => {
   await client.http("v1/feeds");
   assert.deepEqual(calls, [["http://server/v1/feeds", "Bearer secret", undefined], ["http://server/v1/ticket", "Bearer secret", "POST"], ["http://server/v1/feeds", null, undefined]]);
 });
+
+test("after setIdentity commands wait until the server has taken the token: none is done as the user before", async () => {
+  const client = world.make({ token: "ann" });
+  const first = await world.greet();
+  await identify(first);
+  client.setIdentity("bob");
+  const published = client.publish("rooms.x", "I am bob");
+  await settle();
+  assert.deepEqual(first.sent.map(({ event }) => event).filter((event) => event !== "ping"), ["auth"]);
+  await refuse(first, 409);
+  const second = await world.greet();
+  assert.equal(await identify(second, { user: "bob" }), "bob");
+  const [{ event, data }] = second.take();
+  assert.equal(event, "publish");
+  second.say("published", { id: data.id, topic: "rooms.x", seq: 1 });
+  assert.equal((await published).seq, 1);
+  client.setIdentity("bob2");
+  const again = client.publish("rooms.x", "as before");
+  assert.equal(await identify(second, { user: "bob" }), "bob2");
+  second.say("published", { id: second.take()[0].data.id, topic: "rooms.x", seq: 2 });
+  assert.equal((await again).seq, 2);
+});
+
+test("of two tokens in a row each has its own answer", async () => {
+  const client = world.make({ token: "ann" });
+  const first = await world.greet();
+  await identify(first);
+  client.setIdentity("ann2");
+  client.setIdentity("bob");
+  const [one, two] = first.take();
+  first.say("authenticated", { id: one.data.id, user: "ann" });
+  first.say("error", { id: two.data.id, code: 409, message: "another user's", temporary: false });
+  await settle();
+  assert.deepEqual([first.readyState, world.told("error")], [3, []]);
+  assert.equal(await identify(await world.greet(), { user: "bob" }), "bob");
+  assert.equal(client.user, "bob");
+});
+
+test("retry() after two refusals asks for another token, and counts anew", async () => {
+  const { token, asked } = source();
+  const client = world.make({ token });
+  for (let i = 0; i < 2; i += 1) {
+    await refuse(await world.greet());
+    await world.pass(1_000);
+  }
+  assert.equal(client.status.state, "stopped");
+  client.retry();
+  await refuse(await world.greet());
+  assert.equal(client.status.state, "waiting");
+  await world.pass(1_000);
+  assert.equal(await identify(await world.greet()), "t4");
+  assert.deepEqual(asked, ["connect", "refused", "refused", "refused"]);
+});

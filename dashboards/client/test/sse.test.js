@@ -86,3 +86,80 @@ test("another user does not begin where the one before was", async () => {
   await stream(["tickerd.none"]);
   assert.equal((await stream(["rooms.a"])).asks.get("lastEventId"), null);
 });
+
+/** A client of ann with a granted topic that has a value, on a server that knows `users`, by their tokens. */
+async function known(users, topics) {
+  let token;
+  const fetch = async (url, init) => {
+    token = new Headers(init?.headers).get("authorization")?.slice(7);
+    return new Response(JSON.stringify({ ticket: "tkt_1" }));
+  };
+  const client = world.make({ transport: "sse", EventSource: FakeStream, fetch, token: "ann" });
+  /** The next stream, and its first words. */
+  const next = async (names, failed = []) => {
+    await settle();
+    await world.pass(30);
+    const one = FakeStream.made.at(-1);
+    assert.deepEqual(one.asks.get("topics").split(","), names);
+    one.say("connected", HELLO);
+    await settle();
+    one.say("authenticated", { user: users[token] });
+    await settle();
+    const of = names.filter((topic) => !failed.includes(topic)).map((topic) => ({ topic, seq: 1, mode: "all" }));
+    one.say("subscribed", { topics: of, patterns: [], failed: failed.map((topic) => ({ topic, code: 403, message: "no" })) });
+    await settle();
+    return one;
+  };
+  client.subscribe(topics);
+  await next(["tickerd.none"]);
+  const one = await next(topics);
+  for (const topic of topics) message(one, topic, 1);
+  await settle();
+  return { client, next };
+}
+
+test("setIdentity to another user forgets what is here, and the user is told", async () => {
+  const { client, next } = await known({ ann: "ann", bob: "bob" }, ["rooms.ann"]);
+  assert.deepEqual([client.user, client.latest("rooms.ann").value], ["ann", 1]);
+  client.setIdentity("bob");
+  const published = client.publish("rooms.x", "as bob");
+  published.catch(() => {});
+  await next(["rooms.ann"]);
+  assert.deepEqual([client.status.state, client.latest("rooms.ann")], ["connecting", undefined]);
+  await next(["tickerd.none"]);
+  const last = await next(["rooms.ann"], ["rooms.ann"]);
+  assert.equal(last.asks.get("lastEventId"), null);
+  assert.deepEqual([client.user, client.status.state, client.latest("rooms.ann")], ["bob", "live", undefined]);
+  assert.deepEqual(world.told("failed").map(({ topic, code }) => [topic, code]), [["rooms.ann", 403]]);
+});
+
+test("the next token of the same user keeps what is here, and what it does not grant is told", async () => {
+  const { client, next } = await known({ ann: "ann", ann2: "ann" }, ["rooms.a", "rooms.b"]);
+  client.setIdentity("ann2");
+  const one = await next(["rooms.a", "rooms.b"], ["rooms.b"]);
+  assert.equal(one.asks.get("lastEventId"), "e1-1");
+  assert.deepEqual([client.user, client.status.state, client.latest("rooms.a").value], ["ann", "live", 1]);
+  assert.deepEqual(world.told("failed").map(({ topic, code }) => [topic, code]), [["rooms.b", 403]]);
+});
+
+test("topics that do not fit into the address are told as failed, and the others come", async () => {
+  const client = make();
+  const names = Array.from({ length: 800 }, (_, i) => `stocks.symbols.NYSE${1_000 + i}`);
+  const one = client.subscribe(names);
+  await stream(["tickerd.none"]);
+  await world.pass(30);
+  const last = FakeStream.made.at(-1);
+  const asked = last.asks.get("topics").split(",");
+  assert.ok(asked.length > 300 && `${last.asks}`.length < 13_000, `${asked.length}`);
+  last.say("subscribed", { topics: asked.map((topic) => ({ topic, seq: 0, mode: "latest" })), patterns: [], failed: [] });
+  const { topics, failed } = await one.ready;
+  assert.deepEqual([topics.length + failed.length, failed[0].code], [800, 413]);
+});
+
+test("a stream that the server refuses as too large stops the client, with the reason", async () => {
+  world.make({ transport: "sse", EventSource: FakeStream, fetch: async () => new Response('{"detail":"too many names"}', { status: 413 }) });
+  await settle();
+  FakeStream.made.at(-1).onerror();
+  await settle();
+  assert.deepEqual([world.client.status.state, world.client.status.why], ["stopped", "too many names"]);
+});

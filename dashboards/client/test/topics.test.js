@@ -307,3 +307,66 @@ test("a topic that its feed ended is forgotten, and may begin anew", async () =>
   tick(socket, "a.x", 1);
   assert.deepEqual(seqs(got), ["a.x#5", "a.x#1"]);
 });
+
+test("a subscribe that says where it was fits into a message, also with long names of a cluster", async () => {
+  const long = `feed.${"x".repeat(60)}.${"x".repeat(60)}.${"y".repeat(25)}`;
+  const names = Array.from({ length: 400 }, (_, i) => `${long}${1_000 + i}`);
+  world.make().subscribe(names, { mode: "all" });
+  const cluster = (info) => ({ ...info, epoch: "k3v9q2ta-1-b-1" });
+  const first = await world.greet();
+  await world.grant(first, cluster);
+  await world.pass(500);
+  await world.grant(first, cluster);
+  for (const name of names) tick(first, name, 4_294_967_303);
+  first.end(1006);
+  await world.pass(400);
+  for (const message_bytes of [65_536, 8_192]) {
+    const socket = await world.greet({ limits: { topics: 1_024, patterns: 32, message_bytes } });
+    await world.pass(20_000);
+    const sent = socket.take();
+    assert.deepEqual(sent.flatMap(({ data }) => data.topics), names);
+    for (const message of sent) {
+      assert.ok(message.data.since);
+      assert.ok(JSON.stringify(message).length <= message_bytes, `${JSON.stringify(message).length}`);
+    }
+    socket.end(1006);
+    await world.pass(400);
+  }
+});
+
+test("no command has more names than the server takes", async () => {
+  const client = world.make();
+  const names = (letter, count) => Array.from({ length: count }, (_, i) => `a.${letter}${i}`);
+  client.subscribe(names("a", 100));
+  client.subscribe(names("b", 50));
+  const socket = await world.greet({ limits: { topics: 90, patterns: 10, message_bytes: 65_536 } });
+  const sizes = socket.take().map(({ data }) => data.topics.length);
+  assert.ok(Math.max(...sizes) <= 100, `${sizes}`);
+  assert.equal(sizes.reduce((sum, one) => sum + one), 150);
+});
+
+test("a rate that is none is refused here, and takes nothing from others", async () => {
+  const client = world.make();
+  client.subscribe("a.x", { rate: "1s" });
+  const socket = await world.live();
+  for (const rate of ["5", "0s", "1.5s", "fast", 5]) {
+    await assert.rejects(client.subscribe(["a.**", "a.x"], { rate }).ready, /write the rate/);
+  }
+  await settle();
+  assert.deepEqual(socket.take(), []);
+  assert.deepEqual(world.told("failed").slice(0, 2).map(({ topic, code }) => [topic, code]), [["a.**", 400], ["a.x", 400]]);
+});
+
+test("get: what failed is told, and it rejects where nothing came", async () => {
+  const client = world.make();
+  const socket = await world.live();
+  const failed = [{ topic: "a.typo", code: 404, message: "there is no a.typo" }];
+  const none = client.get("a.typo");
+  const some = client.get(["a.x", "a.typo"]);
+  const [first, second] = socket.take();
+  socket.say("values", { id: first.data.id, values: [], failed });
+  await assert.rejects(none, { code: 404, message: "there is no a.typo" });
+  socket.say("values", { id: second.data.id, values: [{ event: "quote", data: { topic: "a.x", seq: 1, ts: 1, value: 1 } }], failed });
+  assert.deepEqual((await some).map(({ topic }) => topic), ["a.x"]);
+  assert.equal(world.told("failed").length, 2);
+});
