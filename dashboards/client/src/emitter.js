@@ -29,11 +29,11 @@ export class Emitter {
    * @param {any} [options]
    */
   on(event, handler, options) {
+    const first = this._first(event); // before it is one of them
     const one = { handler };
     const all = (this.#handlers[event] ??= new Set()).add(one);
     const off = () => all.delete(one);
     const release = onAbort(options?.signal, off);
-    const first = this._first(event);
     queueMicrotask(() => first.forEach((data) => all.has(one) && call(handler, data)));
     return () => {
       off();

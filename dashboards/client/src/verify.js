@@ -30,7 +30,7 @@ export function verifier(client) {
         askedAt = performance.now();
         asking = fetchKeys();
       }
-      await asking;
+      if (!keys.has(kid)) await asking;
       const key = keys.get(kid);
       return key !== undefined && (await crypto.subtle.verify("Ed25519", key, bytesOf(sig), new TextEncoder().encode(`${signed}}}`)));
     } catch {

@@ -1,5 +1,6 @@
 // How ticks reach a program: loops, handlers, frames of a page, and the ends of all of them.
 import assert from "node:assert/strict";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, test } from "node:test";
 import { verifier } from "../src/verify.js";
@@ -192,4 +193,38 @@ test("of a tick that comes without its message it cannot be known who signed it"
   const verify = verifier(world.make());
   assert.equal(await verify({ text: "" }), undefined);
   assert.equal(await verify({ text: '{"event":"quote","data":{"topic":"a.x","seq":1,"ts":1,"value":1}}' }), false);
+});
+
+test("a handler that comes while ticks wait for the frame begins with the newest, and the others have had them", async () => {
+  world.page();
+  const sub = world.make().subscribe("a.x", { mode: "all" });
+  const first = collect(sub);
+  const socket = await world.live();
+  for (let i = 1; i <= 3; i += 1) tick(socket, "a.x", i);
+  const second = collect(sub);
+  await settle();
+  tick(socket, "a.x", 4);
+  world.frame();
+  assert.deepEqual([seqs(first), seqs(second)], [["a.x#1", "a.x#2", "a.x#3", "a.x#4"], ["a.x#3", "a.x#4"]]);
+});
+
+test("a signature by a known key is proved also after other keys could not be fetched", async () => {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const { x } = publicKey.export({ format: "jwk" });
+  const made = (kid) => {
+    const said = '{"event":"quote","data":{"topic":"a.x","seq":1,"ts":1,"value":1';
+    return { text: `${said},"sig":"${sign(null, Buffer.from(`${said}}}`), privateKey).toString("base64url")}","kid":"${kid}"}}` };
+  };
+  const [known, unknown] = ["k".repeat(43), "u".repeat(43)];
+  const answers = [{ json: async () => ({ keys: [{ kid: known, kty: "OKP", crv: "Ed25519", x }] }) }];
+  const verify = verifier({
+    http: async () => {
+      if (!answers[0]) throw new Error("no network");
+      return answers.shift();
+    },
+  });
+  assert.equal(await verify(made(known)), true);
+  await world.pass(20_000);
+  assert.equal(await verify(made(unknown)), undefined);
+  assert.equal(await verify(made(known)), true);
 });
