@@ -144,6 +144,7 @@ export class Client extends Reader {
       if (event === "notice") this.#notice(data);
       if (this._commands.take(event, data)) return;
       if (event === "error") this.emit(event, new TickerdError(data.code, data.message, data));
+      else if (event === "presence") this.emit(event, data);
       else if (event === "subscribed") this._wants.granting(data);
     }
   }

@@ -54,7 +54,6 @@ export function lead(client) {
     // The answer tells the server's clock.
     if (data.t === asked && data.ts > 0) client._skewMs = data.ts - (asked + Date.now()) / 2;
     if (event === "values") for (const one of list(data.failed)) client.emit("failed", one);
-    if (event === "presence" && data.id === undefined) client.emit(event, data);
     if (event === "notice" && type === "lag") client.emit(type, { by: "server", skipped });
     if (event === "notice" && type === "topics") {
       const removed = list(data.removed);
