@@ -198,13 +198,36 @@ test("a stale topic is fresh when that is told, whatever ticks come, and on a ne
   talk.sayText(quote("stocks.AAPL", 1, '"1.00"'));
   talk.sayText(quote("stocks.MSFT", 1, '"2.00"'));
   await rowOf(page, "stocks.AAPL").getByText("1.00").waitFor();
-  assert.equal(await badge("stocks.AAPL").textContent(), "stale since 12:03:11");
+  assert.equal(await badge("stocks.AAPL").textContent(), "stale since Jan 1");
   talk.say("notice", { type: "fresh", feed: "stocks", topics: ["stocks.AAPL"] });
   await badge("stocks.AAPL").waitFor({ state: "hidden" });
   assert.ok(await badge("stocks.MSFT").isVisible());
   assert.match(await rowOf(page, "stocks.MSFT").innerText(), /\b1,200,500\b/);
   talk.socket.close({ code: 1012, reason: "restarting" });
   await badge("stocks.MSFT").waitFor({ state: "hidden" });
+  await page.close();
+});
+
+test("times of another day have their day, also once the day is over", async () => {
+  let talk;
+  const page = await open((connection) => (talk = connection), { hash: "#alerts=sim.A%20%3E%200" });
+  await linkSays(page, "Live");
+  talk.sayText(quote("sim.A", 1, "1.00"));
+  await rowOf(page, "sim.A").waitFor();
+  const since = Date.now() - 60_000;
+  talk.say("notice", { type: "feed", feed: "sim", state: "down", since, reason: "gone" });
+  talk.say("notice", { type: "stale", feed: "sim", topics: ["sim.A"], since, max_age_ms: 1 });
+  const told = {
+    '#notices li': /^Feed sim is down since /,
+    'tbody[data-feed="sim"] .badge': /^down since /,
+    'tr[data-topic="sim.A"] .badge': /^stale since /,
+    "#alerts-list li": /since /,
+  };
+  const reads = (selector, pattern) =>
+    page.waitForFunction(([selector, pattern]) => new RegExp(pattern).test(document.querySelector(selector)?.textContent), [selector, pattern.source]);
+  for (const [selector, pattern] of Object.entries(told)) await reads(selector, pattern);
+  await page.clock.setFixedTime(Date.now() + 3 * 86_400_000);
+  for (const [selector, pattern] of Object.entries(told)) await reads(selector, new RegExp(`${pattern.source}[A-Z]\\w+ \\d+`));
   await page.close();
 });
 

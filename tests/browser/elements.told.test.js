@@ -56,7 +56,9 @@ test("stale, a feed that is down, delayed, and a refusal with what helps are tol
   await reads(page, "tickerd-value", "figure", /^1\.50$/);
   await reads(page, "tickerd-value", "badge", /^delayed 15 min$/);
   talk.say("notice", { type: "stale", feed: "x", topics: ["x.A"], since: Date.now(), max_age_ms: 1 });
-  await reads(page, "tickerd-value", "state", /^stale since \d/);
+  await reads(page, "tickerd-value", "state", /^stale since \d+:/);
+  talk.say("notice", { type: "stale", feed: "x", topics: ["x.A"], since: Date.now() - 3 * 86_400_000, max_age_ms: 1 });
+  await reads(page, "tickerd-value", "state", /^stale since \d+\/\d+\/\d+, \d+:/);
   talk.say("notice", { type: "fresh", feed: "x", topics: ["x.A"] });
   await reads(page, "tickerd-value", "state", /^$/);
   talk.say("notice", { type: "feed", feed: "x", state: "down", since: Date.now(), reason: "it ended" });

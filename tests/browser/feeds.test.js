@@ -36,19 +36,19 @@ test("every configured feed is there from the start, with its state and why", as
     talk.say("notice", { type: "feed", feed: "told", state: "closed", since, reason: "opens at 09:30" });
   });
   const says = (feed) => page.locator(`tbody[data-feed="${feed}"] tr.feed`);
-  await says("nws").getByText("down since 12:03:11").waitFor();
+  await says("nws").getByText("down since Jan 1 12:03:11").waitFor();
   const shown = await page.$$eval("tr.feed", (rows) =>
     rows.filter((row) => row.checkVisibility()).map((row) => [...row.querySelectorAll("button, span")].map((part) => part.textContent).join(" ")),
   );
   assert.deepEqual(shown, [
-    "mine degraded since 12:03:11 all of the last 12 samples were refused: bad_json 0 topics",
-    "nws down since 12:03:11 starting 0 topics",
+    "mine degraded since Jan 1 12:03:11 all of the last 12 samples were refused: bad_json 0 topics",
+    "nws down since Jan 1 12:03:11 starting 0 topics",
     "quiet up no value yet 0 topics",
     "stocks up  1 topic",
     // What the stream said is newer than the list.
-    "told closed since 12:03:11 opens at 09:30 0 topics",
+    "told closed since Jan 1 12:03:11 opens at 09:30 0 topics",
   ]);
-  await page.locator("#notices").getByText(/Feed mine is degraded since 12:03:11: all of the last 12/).waitFor();
+  await page.locator("#notices").getByText(/Feed mine is degraded since Jan 1 12:03:11: all of the last 12/).waitFor();
 
   await page.fill("#filter", "nws");
   await says("quiet").waitFor({ state: "hidden" });

@@ -62,6 +62,15 @@ test("ages are as fine as a person cares for", () => {
   }
 });
 
+test("a time has its day, unless that is today", () => {
+  const noon = new Date(2026, 10, 29, 12, 3, 11).getTime();
+  assert.equal(format.moment(noon, noon + 3_600_000), format.time(noon));
+  for (const days of [1, 2, 400]) assert.equal(format.moment(noon, noon + days * 86_400_000), `${format.day(noon)} ${format.time(noon)}`);
+  assert.deepEqual([format.brief(noon, noon), format.brief(noon, noon + 86_400_000)], [format.time(noon), format.day(noon)]);
+  const late = new Date(2026, 10, 28, 23, 59, 0).getTime();
+  assert.equal(format.moment(late, late + 120_000), `${format.day(late)} ${format.time(late)}`, "two minutes ago, and yesterday");
+});
+
 test("figures read with their unit", () => {
   assert.equal(format.figure("used_bytes", 3_006_477_107), "2.8 GiB");
   assert.equal(format.figure("net.rx_bytes_per_s", 2048), "2.0 KiB/s");

@@ -88,6 +88,7 @@ let choosing = true;
 let frame = 0;
 let isEnding = false;
 let hiddenAt = 0;
+let today = new Date().toDateString();
 
 const isConnected = () => client.status.state === "live";
 const isLive = (name) =>
@@ -126,6 +127,9 @@ function paint(now) {
 
 function beat() {
   const now = performance.now();
+  const day = new Date().toDateString();
+  if (day !== today) for (const room of [alerts, notices, table]) room.redate();
+  today = day;
   status.paint(now);
   outage.paint(now);
   pace.paint();

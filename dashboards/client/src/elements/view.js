@@ -29,13 +29,16 @@ export function linkWords({ status, host }) {
   return `no connection. If the server runs, add "${location.origin}" to its origins`;
 }
 
+/** A time, with its day unless that is today. */
+const moment = (date) => (date.toDateString() === new Date().toDateString() ? date.toLocaleTimeString() : date.toLocaleString());
+
 /** What is wrong with one topic, or "". */
 function topicWords({ link, hints }, topic, tick) {
   const { state, reason } = link.feeds.get(topic.split(".")[0]) ?? {};
   if (!tick && link.failed.has(topic)) return link.failed.get(topic);
   if (state && state !== "stale") return `feed ${state}: ${reason}`;
   if (!tick) return hints.get(topic) ?? "no value yet";
-  return tick.stale ? `stale since ${new Date(tick.stale).toLocaleTimeString()}` : "";
+  return tick.stale ? `stale since ${moment(new Date(tick.stale))}` : "";
 }
 
 export class View {

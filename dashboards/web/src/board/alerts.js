@@ -104,6 +104,11 @@ export class Alerts {
     if (!document.hidden) this.#paint();
   }
 
+  /** It is another day: times of the one before have their day. */
+  redate() {
+    this.#isDirty = true;
+  }
+
   paint(serverNow, _now, isLive) {
     this.#skewMs = serverNow - Date.now();
     this.#isLive = isLive;
@@ -214,7 +219,7 @@ export class Alerts {
       const row = document.createElement("li");
       row.dataset.alarm = watch.state;
       const words = document.createElement("span");
-      words.textContent = `${watch.words} (${SAID[watch.state]} ${format.time(watch.since)})`;
+      words.textContent = `${watch.words} (${SAID[watch.state]} ${format.moment(watch.since)})`;
       row.append(words);
       if (watch.state !== "acknowledged") {
         const name = watch.state === "over" ? "Dismiss" : "Acknowledge";

@@ -221,8 +221,8 @@ export class Tile {
 /** In words, so that it does not hang on a look. */
 export function stateOf(topic, isLive, isDown) {
   if (!topic || topic.text === "") return "no value yet";
-  if (topic.endedAt) return `ended at ${format.time(topic.endedAt)}`;
-  if (topic.staleSince) return `stale since ${format.time(topic.staleSince)}`;
+  if (topic.endedAt) return `ended at ${format.moment(topic.endedAt)}`;
+  if (topic.staleSince) return `stale since ${format.moment(topic.staleSince)}`;
   if (isDown) return "feed is down";
   if (topic.isOld) return "stale at its source";
   return isLive ? "" : "not live";

@@ -10,7 +10,6 @@ const HUGE = 1e15;
 /** Steps as uPlot has them: 1, 2, 2.5 and 5 times each power of ten. Written as text, so that they are the same doubles. */
 const DECIMAL = Array.from({ length: 28 }, (_, i) => [1, 2, 2.5, 5].map((n) => Number(`${n}e${i - 12}`))).flat();
 const BINARY = Array.from({ length: 60 }, (_, i) => 2 ** i);
-const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const monthFormat = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric" });
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
@@ -75,14 +74,14 @@ function length(seconds, step) {
  */
 export function times(ticks, step, now) {
   if (step >= MONTH) return ticks.map((tick) => monthFormat.format(tick * 1000));
-  if (step >= DAY) return ticks.map((tick) => day(tick * 1000));
+  if (step >= DAY) return ticks.map((tick) => format.day(tick * 1000));
   const today = dayOf(now ?? ticks[0]);
   const isToday = ticks.every((tick) => dayOf(tick) === today);
   let before = isToday ? today : "";
   return ticks.map((tick) => {
     const time = (step % 60 === 0 ? format.minute : format.time)(tick * 1000);
     const date = dayOf(tick);
-    const text = date === before ? time : `${time}\n${day(tick * 1000)}`;
+    const text = date === before ? time : `${time}\n${format.day(tick * 1000)}`;
     before = date;
     return text;
   });
@@ -90,11 +89,5 @@ export function times(ticks, step, now) {
 
 const dayOf = (seconds) => new Date(seconds * 1000).toDateString();
 
-/** A day: `29 Nov`. */
-export const day = (ms) => dayFormat.format(ms);
-
-/** A moment of which it matters which day it is of: with its day, unless that is the day of `now`. */
-export function moment(seconds, now) {
-  const time = format.time(seconds * 1000);
-  return dayOf(seconds) === dayOf(now) ? time : `${day(seconds * 1000)} ${time}`;
-}
+/** A moment of which it matters which day it is of; in seconds. */
+export const moment = (seconds, now) => format.moment(seconds * 1000, now * 1000);

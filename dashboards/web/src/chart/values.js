@@ -43,7 +43,7 @@ function ticksOf(trace) {
   const { times, numbers } = trace.series;
   const rows = [];
   for (let i = times.length - 1; i >= 0 && rows.length < LISTED; i -= 1) {
-    if (!Number.isNaN(numbers[i])) rows.push([format.time(times[i] * 1000), trace.marked(numbers[i])]);
+    if (!Number.isNaN(numbers[i])) rows.push([format.moment(times[i] * 1000), trace.marked(numbers[i])]);
   }
   return rows;
 }
@@ -52,4 +52,4 @@ const barsOf = (trace) =>
   trace.past.bars.all
     .slice(-LISTED)
     .reverse()
-    .map(({ start, texts: { open, high, low, close, volume = "–" } }) => [format.time(start), open, high, low, close, volume]);
+    .map(({ start, texts: { open, high, low, close, volume = "–" } }) => [format.moment(start), open, high, low, close, volume]);

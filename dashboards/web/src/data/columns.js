@@ -188,11 +188,11 @@ const sourceTime = () => ({
   sort: ({ sourceTs }) => sourceTs,
 });
 
-/** A time of the day, from a number of milliseconds or a text that is a time; else as it is. */
+/** A time, from a number of milliseconds or a text that is a time; else as it is. */
 function clock(time) {
   const ms = Number.isNaN(numeric(time)) ? Date.parse(time) : numeric(time);
   if (!(ms > 0 && ms < 8.64e15)) return typeof time === "string" ? time.slice(0, 40) : "";
-  return format.time(ms < 1e11 ? ms * 1_000 : ms);
+  return format.moment(ms < 1e11 ? ms * 1_000 : ms);
 }
 
 const WINDS = ["N", "NE", "E", "SE", "S", "SW", "W", "NW"];

@@ -10,6 +10,7 @@ const coarse = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const scientific = new Intl.NumberFormat("en", { notation: "scientific", maximumSignificantDigits: 4 });
 const minutes = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const clock = new Intl.DateTimeFormat(undefined, { ...minutes, second: "2-digit" });
+const days = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const coarseClock = new Intl.DateTimeFormat(undefined, minutes);
 
 export const PRICE = /(^|[._])(price|bid|ask|last|open|high|low|close|mid|vwap)$/;
@@ -82,6 +83,13 @@ export function marked(marks, path, value) {
 export const count = (n) => whole.format(n);
 export const time = (ms) => clock.format(ms);
 export const minute = (ms) => coarseClock.format(ms);
+/** A day: `29 Nov`. */
+export const day = (ms) => days.format(ms);
+/** A time, with its day unless that is the day of `now`: `12:03:11`, `29 Nov 12:03:11`. */
+export const moment = (ms, now = Date.now()) => (isSameDay(ms, now) ? time(ms) : `${day(ms)} ${time(ms)}`);
+/** The same where there is little room: the time, or the day alone. */
+export const brief = (ms, now = Date.now()) => (isSameDay(ms, now) ? time : day)(ms);
+const isSameDay = (ms, now) => new Date(ms).toDateString() === new Date(now).toDateString();
 
 export function bytes(n) {
   let unit = 0;

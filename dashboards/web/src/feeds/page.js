@@ -172,7 +172,7 @@ export class FeedPage {
     for (const { state, since, reason } of feed.changes) {
       const badge = make("span", { className: "badge" });
       paintBadge(badge, state);
-      past.body.append(row([words.when(since, serverNow), badge, reason]));
+      past.body.append(row([format.moment(since, serverNow), badge, reason]));
     }
     changes.replaceChildren(past.element);
   }

@@ -102,7 +102,7 @@ class Line {
   paint(serverNow) {
     const { topic } = this;
     const { staleSince, isOld } = topic;
-    const stale = staleSince ? `stale since ${format.time(staleSince)}` : isOld ? "stale at its source" : "";
+    const stale = staleSince ? `stale since ${format.moment(staleSince, serverNow)}` : isOld ? "stale at its source" : "";
     say(this.#stale, stale);
     this.#stale.hidden = stale === "";
     this.element.classList.toggle("stale", stale !== "");

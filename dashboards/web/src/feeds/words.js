@@ -21,15 +21,8 @@ export const rank = (feed) =>
 /** Whether somebody should look at it. */
 export const isTroubled = (feed) => feed.isAllRefused || ["down", "degraded", "stale"].includes(feed.state);
 
-const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
-const DAY_MS = 86_400_000;
-
-/** A time, with its day if it is long ago. */
-export const when = (ms, now) =>
-  Math.abs(now - ms) < DAY_MS / 2 ? format.time(ms) : `${day.format(ms)}, ${format.time(ms)}`;
-
 /** `since 12:03:11 (3 min)`, or "" where that is not told. */
-export const since = (ms, now) => (ms > 0 ? `since ${when(ms, now)} (${format.age(now - ms)})` : "");
+export const since = (ms, now) => (ms > 0 ? `since ${format.moment(ms, now)} (${format.age(now - ms)})` : "");
 
 /** `3 of 123 (2.4 %)`. Not all and not none never read as all or none. */
 export function refused({ samples, refused: n, isAllRefused }) {

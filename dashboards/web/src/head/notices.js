@@ -13,6 +13,8 @@ export class Notices {
   #items = new Map();
   #ids = 0;
   #coming = new Map();
+  /** What was said last of feeds in trouble. */
+  #feeds = new Map();
 
   constructor(list) {
     this.#list = list;
@@ -22,11 +24,13 @@ export class Notices {
   feed({ feed, state, since, reason }) {
     const key = `feed ${feed}`;
     clearTimeout(this.#coming.get(key));
+    this.#feeds.set(feed, { feed, state, since, reason });
     if (state === "up") {
+      this.#feeds.delete(feed);
       this.drop(key);
       return;
     }
-    const when = since > 0 ? ` since ${format.time(since)}` : "";
+    const when = since > 0 ? ` since ${format.moment(since)}` : "";
     const text = `Feed ${feed} is ${state}${when}${reason ? `: ${reason}` : "."}`;
     const tone = state === "down" ? "bad" : state === "closed" ? "quiet" : "warn";
     if (this.#items.has(key)) this.put(key, tone, text);
@@ -35,6 +39,11 @@ export class Notices {
         key,
         setTimeout(() => this.put(key, tone, text), PATIENCE_MS),
       );
+  }
+
+  /** It is another day: times of the one before have their day. */
+  redate() {
+    for (const notice of this.#feeds.values()) if (this.#items.has(`feed ${notice.feed}`)) this.feed(notice);
   }
 
   /** Not all that the reader asked for is drawn. */
@@ -86,6 +95,7 @@ export class Notices {
   dropFeeds() {
     for (const timer of this.#coming.values()) clearTimeout(timer);
     this.#coming.clear();
+    this.#feeds.clear();
     for (const key of this.#items.keys()) if (key.startsWith("feed ")) this.drop(key);
   }
 }

@@ -72,7 +72,7 @@ export class Outage {
 
   #loss() {
     if (!this.#wasLive) return "There is no connection to the server.";
-    return `The connection was lost at ${format.time(this.#since)}. The values below are from then.`;
+    return `The connection was lost at ${format.moment(this.#since)}. The values below are from then.`;
   }
 
   #why() {

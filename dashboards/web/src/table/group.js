@@ -113,7 +113,7 @@ export class Group {
     const { state, since, samples, refused } = notice;
     if (Number.isFinite(samples)) this.#samples = samples;
     if (Number.isFinite(refused)) this.#refused = refused;
-    this.badge.textContent = since > 0 && state !== "up" ? `${state} since ${format.time(since)}` : state;
+    this.badge.textContent = since > 0 && state !== "up" ? `${state} since ${format.moment(since)}` : state;
     this.badge.dataset.tone = TONES[state] ?? "warn";
     this.#explain();
   }

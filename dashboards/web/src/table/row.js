@@ -235,11 +235,12 @@ export class Row {
   /** In words, so that it does not hang on a colour. */
   #paintStale() {
     const { staleSince, isOld } = this.topic;
-    const text = staleSince ? `stale since ${format.time(staleSince)}` : isOld ? "stale at its source" : "";
+    const text = staleSince ? `stale since ${format.brief(staleSince)}` : isOld ? "stale at its source" : "";
     if ((this.#shown.stale ?? "") === text) return;
     this.#shown.stale = text;
     this.stale.hidden = text === "";
     this.stale.textContent = text;
+    this.stale.title = staleSince ? `since ${format.moment(staleSince)}` : "";
     this.element.classList.toggle("stale", text !== "");
     this.section.noteStale(text);
   }

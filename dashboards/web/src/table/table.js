@@ -161,6 +161,15 @@ export class Table {
     for (const group of this.#groups.values()) group.say({ state: group.rows.size > 0 ? state : "unknown" });
   }
 
+  /** It is another day: times of the one before have their day. */
+  redate() {
+    for (const group of this.#groups.values()) group.say(group.state);
+    for (const row of this.#rows.values()) {
+      row.dirty = true;
+      if (row.visible) this.#dirty.add(row);
+    }
+  }
+
   /** Called once per frame in which something moved. */
   paint(serverNow, now) {
     if (this.#new.size > 0) this.#build(serverNow, now);
