@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
+use crate::roll::SILENCE;
 use crate::time::Millis;
 
 /// Beats that wait for one before them. More are dropped, and asked for again.
@@ -14,6 +15,8 @@ const PATIENCE: Millis = 50;
 const ANSWER: Millis = 300;
 /// All that a holder says is dropped for this long before it is told.
 const DROPPED: Millis = 2_000;
+/// Holders that are dropped and known at once.
+const DROPPED_MAX: usize = 64;
 /// A holder is told at most this often.
 const TELL: Millis = 10_000;
 
@@ -62,8 +65,8 @@ pub struct Follow<L> {
     /// Since when something is missing.
     missing: Option<Millis>,
     asked: Option<Millis>,
-    /// Since when all is dropped.
-    dropping: Option<Millis>,
+    /// By who speaks as the holder and is not followed: since when, and when last.
+    dropping: BTreeMap<Node, (Millis, Millis)>,
     told: Option<Millis>,
     pub counts: Counts,
 }
@@ -80,7 +83,7 @@ impl<L: Clone> Follow<L> {
             newest: 0,
             missing: None,
             asked: None,
-            dropping: None,
+            dropping: BTreeMap::new(),
             told: None,
             counts: Counts::default(),
         }
@@ -102,7 +105,7 @@ impl<L: Clone> Follow<L> {
     pub fn raise(&mut self, era: Era, node: Option<Node>) {
         if era > self.fence.era {
             self.fence = Fence { era, node };
-            (self.newest, self.asked, self.dropping) = (0, None, None);
+            (self.newest, self.asked) = (0, None);
             self.waiting.clear();
         }
     }
@@ -117,12 +120,21 @@ impl<L: Clone> Follow<L> {
     pub fn admits(&mut self, era: Era, node: &Node, root: &Root, now: Millis) -> bool {
         self.raise(era, Some(node.clone()));
         let admitted = self.fence.era == era && self.fence.node.as_ref() == Some(node) && self.can_have(root);
-        if !admitted {
-            self.dropping.get_or_insert(now);
+        if admitted {
+            self.dropping.remove(node);
         } else {
-            self.dropping = None;
+            self.drop_of(node, now);
         }
         admitted
+    }
+
+    fn drop_of(&mut self, node: &Node, now: Millis) {
+        self.dropping.retain(|_, (_, last)| now.saturating_sub(*last) < SILENCE);
+        if let Some((_, last)) = self.dropping.get_mut(node) {
+            *last = now;
+        } else if self.dropping.len() < DROPPED_MAX {
+            self.dropping.insert(node.clone(), (now, now));
+        }
     }
 
     /// The holder says that this is its newest beat.
@@ -268,14 +280,17 @@ impl<L: Clone> Follow<L> {
         Some(holder)
     }
 
-    /// Whether a living holder is to be told that nothing it says is taken here.
-    pub fn tell(&mut self, now: Millis) -> Option<Era> {
-        let long = self.dropping.is_some_and(|since| now.saturating_sub(since) >= DROPPED);
+    /// What holders are to be told of whom nothing is taken here: the era that is followed, and who holds it. It is not named where
+    /// it is the one of whom nothing can be taken.
+    pub fn tell(&mut self, now: Millis) -> Option<(Era, Option<Node>)> {
+        let is_long = |(since, last): &(Millis, Millis)| {
+            now.saturating_sub(*since) >= DROPPED && now.saturating_sub(*last) < SILENCE
+        };
+        let mut dropped = self.dropping.iter().filter(|(_, times)| is_long(times)).map(|(node, _)| node);
+        let is_others = dropped.clone().all(|node| self.fence.node.as_ref() != Some(node));
         let due = self.told.is_none_or(|at| now.saturating_sub(at) >= TELL);
-        if !long || !due {
-            return None;
-        }
+        dropped.next().filter(|_| due)?;
         self.told = Some(now);
-        Some(self.fence.era)
+        Some((self.fence.era, self.fence.node.clone().filter(|_| is_others)))
     }
 }

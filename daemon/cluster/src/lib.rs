@@ -6,11 +6,12 @@
 //! # The rules
 //! - A holder speaks in an **era**. It takes the era by compare-and-set on a record that all nodes share. There is no lease: a
 //!   record does not expire, and a holder that is heard stays.
-//! - A node takes a feed when nobody has said for two seconds that they hold it, and at least half of the nodes that it hears,
-//!   itself included, say so too. It numbers on from era · 2^32, so what two nodes number is never the same.
+//! - A node takes a feed when nobody has said for two seconds that they hold it, and most of the nodes that it hears, itself
+//!   included, say so too. Edges are asked for ten seconds. It numbers on from era · 2^32, so what two nodes number is never the same.
 //! - A follower has one node per era, and goes on to higher eras alone. All else is dropped and counted.
 //! - A holder that hears a higher era stops. Of two that hold one era both stop, and the greater takes a new one.
-//! - Who drops all that a living holder says tells it, and the holder takes a new era.
+//! - Who drops all that a living node says as the holder tells it whom it follows, and that node stops. If it is the one that is
+//!   followed, and nothing it says can be taken, it takes a new era.
 //! - A holder hands over with a beat that names the taker. The taker takes the very next era, and only from that holder's own.
 //!   It goes on with the holder's numbers, and its first beat says which beat it follows.
 //! - Beats are numbered. What is missing is asked for; what cannot be had is replaced by the whole board, and told as a reset.

@@ -137,7 +137,7 @@ impl<L: Clone> Part<L> {
             _ => None,
         };
         let misses = claim.is_none() && self.roll.holder(now).is_none();
-        Heartbeat { node: self.settings.me.clone(), claim, misses, may_hold: self.may_hold() }
+        Heartbeat { node: self.settings.me.clone(), claim, misses, may_hold: self.may_hold(), is_edge: false }
     }
 
     /// Whether this node may hold it. What it may not hold and does is for an heir, once one is heard.
@@ -173,10 +173,8 @@ impl<L: Clone> Part<L> {
                     let (after, root) = (self.follow.at().cloned(), self.follow.root().cloned());
                     self.acts.push(Act::Ask { node, after, root });
                 }
-                if self.roll.holder(now).is_some()
-                    && let Some(era) = self.follow.tell(now)
-                {
-                    self.acts.push(Act::Tell { era });
+                if let Some((era, holder)) = self.follow.tell(now) {
+                    self.acts.push(Act::Tell { era, holder });
                 }
                 if self.may_take(now) {
                     self.want(Why::Silence, now);
@@ -250,11 +248,11 @@ impl<L: Clone> Part<L> {
     }
 
     pub fn heard(&mut self, heartbeat: &Heartbeat, now: Millis) {
-        let Heartbeat { node, claim, misses, may_hold } = heartbeat;
+        let Heartbeat { node, claim, .. } = heartbeat;
         if *node == self.settings.me {
             return;
         }
-        self.roll.heard(node, *misses, *may_hold, now);
+        self.roll.heard(heartbeat, now);
         let Some(claim) = claim else { return };
         self.rival(claim.era, node, now);
         if self.follow.admits(claim.era, node, &claim.root, now) {
@@ -273,7 +271,10 @@ impl<L: Clone> Part<L> {
 
     /// Another node speaks as the holder in that era.
     fn rival(&mut self, era: Era, node: &Node, now: Millis) {
-        self.roll.holds(era, node, now);
+        // Who speaks in an era that is over here holds nothing.
+        if era >= self.follow.fence().era {
+            self.roll.holds(era, node, now);
+        }
         self.greatest = self.greatest.max(era);
         let Some(mine) = self.holds() else { return };
         if era < mine {
@@ -285,15 +286,21 @@ impl<L: Clone> Part<L> {
         }
     }
 
-    /// A node says that this era has been, and that it takes nothing below.
-    pub fn told(&mut self, era: Era, now: Millis) {
-        if !era.is_plausible() {
+    /// A node says that this era has been, that it takes nothing below, and who holds the feed in it, if that is known.
+    pub fn told(&mut self, era: Era, holder: Option<&Node>, now: Millis) {
+        if !era.is_plausible() || holder == Some(&self.settings.me) {
             return;
         }
         self.greatest = self.greatest.max(era);
-        if self.holds().is_some_and(|mine| mine <= era) {
-            self.end();
+        if self.holds().is_none_or(|mine| mine > era) {
+            return;
+        }
+        self.end();
+        if holder.is_none() {
             self.want(Why::Renew, now);
+        } else {
+            // This node may not hear who that is. If nobody does, the feed is taken as from one that is silent.
+            self.was_deaf(now);
         }
     }
 

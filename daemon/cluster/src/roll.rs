@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::beat::Node;
 use crate::era::Era;
 use crate::time::Millis;
+use crate::words::Heartbeat;
 
 /// Nobody has been heard after this: four heartbeats.
 pub const SILENCE: Millis = 2_000;
@@ -19,6 +20,7 @@ struct Seen {
     /// It says that it hears no holder.
     misses: bool,
     may_hold: bool,
+    is_edge: bool,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +31,8 @@ pub struct Roll {
 }
 
 impl Roll {
-    pub fn heard(&mut self, node: &Node, misses: bool, may_hold: bool, now: Millis) {
+    pub fn heard(&mut self, heartbeat: &Heartbeat, now: Millis) {
+        let Heartbeat { node, misses, may_hold, is_edge, .. } = heartbeat;
         // A process that ended has no say any more; and nobody has two.
         self.others.retain(|other, _| other.name != node.name || other == node);
         if self.others.len() >= NODES_MAX && !self.others.contains_key(node) {
@@ -38,7 +41,8 @@ impl Roll {
                 return;
             }
         }
-        self.others.insert(node.clone(), Seen { at: now, misses, may_hold });
+        let seen = Seen { at: now, misses: *misses, may_hold: *may_hold, is_edge: *is_edge };
+        self.others.insert(node.clone(), seen);
     }
 
     pub fn holds(&mut self, era: Era, node: &Node, now: Millis) {
@@ -58,12 +62,13 @@ impl Roll {
         self.others.iter().filter(move |(_, seen)| now.saturating_sub(seen.at) < SILENCE)
     }
 
-    /// Whether at least half of those who are heard miss the holder. The asking node is one of them, and misses it.
-    pub fn half_misses(&self, now: Millis) -> bool {
-        let (all, missing) = self
-            .live(now)
-            .fold((1, 1), |(all, missing), (_, seen)| (all + 1, missing + usize::from(seen.misses)));
-        missing * 2 >= all
+    /// Whether most of those who are heard miss the holder. The asking node is one of them, and misses it. So two that do not hear
+    /// each other do not both hold what a third hears. `edges`: whether edges are asked too.
+    pub fn most_miss(&self, edges: bool, now: Millis) -> bool {
+        let asked = self.live(now).filter(|(_, seen)| edges || !seen.is_edge);
+        let (all, missing) =
+            asked.fold((1, 1), |(all, missing), (_, seen)| (all + 1, missing + usize::from(seen.misses)));
+        missing * 2 > all
     }
 
     /// How many of the nodes that are heard, and that may hold the feed, are to try before this one.
@@ -105,14 +110,18 @@ mod tests {
     }
 
     #[test]
-    fn half_of_those_who_are_heard_must_miss_the_holder() {
+    fn most_of_those_who_are_heard_must_miss_the_holder() {
         let mut roll = Roll::default();
-        let node = |name: &str| Node { name: name.into(), life: 0 };
-        assert!(roll.half_misses(0), "alone");
-        roll.heard(&node("b"), false, true, 0);
-        assert!(roll.half_misses(0), "one of two");
-        roll.heard(&node("c"), false, true, 0);
-        assert!(!roll.half_misses(0), "one of three");
-        assert!(roll.half_misses(SILENCE), "the others are not heard any more");
+        let mut heard = |name: &str, misses: bool, is_edge: bool| {
+            let node = Node { name: name.into(), life: 0 };
+            roll.heard(&Heartbeat { node, claim: None, misses, may_hold: !is_edge, is_edge }, 0);
+            [true, false].map(|edges| roll.most_miss(edges, 0))
+        };
+        assert_eq!(heard("b", false, false), [false, false], "one of two");
+        assert_eq!(heard("c", true, false), [true, true], "two of three");
+        assert_eq!(heard("e", false, true), [false, true], "an edge, that is asked or not");
+        assert_eq!(heard("d", true, false), [true, true], "three of five, with the edge");
+        assert!(Roll::default().most_miss(true, 0), "alone");
+        assert!(roll.most_miss(true, SILENCE), "the others are not heard any more");
     }
 }

@@ -59,6 +59,8 @@ pub struct Heartbeat {
     pub misses: bool,
     /// It may take the feed.
     pub may_hold: bool,
+    /// It is an edge, which stands where attackers are.
+    pub is_edge: bool,
 }
 
 /// What is to be done.
@@ -74,6 +76,6 @@ pub enum Act {
     End,
     /// Ask that node for what comes after that beat, with that root's numbers on the board, and say `Part::answered`.
     Ask { node: Node, after: Option<Position>, root: Option<Root> },
-    /// Tell all who hold the feed that this era has been.
-    Tell { era: Era },
+    /// Tell all who hold the feed that this era has been, and who holds it in it.
+    Tell { era: Era, holder: Option<Node> },
 }

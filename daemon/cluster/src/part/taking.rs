@@ -9,6 +9,8 @@ use crate::words::{Act, Found, Record};
 
 /// A node that is not the first to take a feed waits this long for each that is before it.
 const TURN: Millis = 300;
+/// Edges may say for so long that they hear who this node misses. One that lies keeps no feed from being taken.
+const EDGES: Millis = 10_000;
 /// After a failed taking.
 const AGAIN: Millis = 500;
 
@@ -20,7 +22,7 @@ impl<L: Clone> Part<L> {
         self.may_hold()
             && now >= self.not_before
             && now >= heard.saturating_add(SILENCE)
-            && self.roll.half_misses(now)
+            && self.roll.most_miss(now < heard.saturating_add(EDGES), now)
             && now >= heard.saturating_add(SILENCE).saturating_add(rank().saturating_mul(TURN))
     }
 

@@ -1,7 +1,9 @@
 //! Many seeds: no seq goes back or comes twice, no gap is untold, who is recovered has all, and after healing all agree.
 
 use super::world::{Odds, World};
+use crate::beat::Node;
 use crate::era::Era;
+use crate::words::{Act, Heartbeat};
 
 /// More of them with `SCHEDULES`; one of them again with `SEED`.
 const SCHEDULES: u64 = 1_000;
@@ -124,4 +126,66 @@ fn a_holder_that_was_stopped_yields_with_the_first_word_of_the_next() {
     world.run(37_000);
     assert_eq!(world.holders().len(), 1);
     assert!(world.index(world.holders()[0].0) != first);
+}
+
+/// Cuts lines between nodes, both ways.
+fn cut(world: &mut World, lines: &[(usize, usize)]) {
+    for (one, two) in lines {
+        (world.cut[*one][*two], world.cut[*two][*one]) = (true, true);
+    }
+}
+
+#[test]
+fn two_nodes_that_do_not_hear_each_other_do_not_both_hold_what_others_hear() {
+    let mut world = calm();
+    world.run(5_000);
+    let holder = world.index(world.holders()[0].0);
+    // Of the three that are left, one hears both.
+    world.stop((holder + 2) % 4, 100_000);
+    cut(&mut world, &[(holder, (holder + 1) % 4)]);
+    world.run(60_000);
+    assert_eq!((world.holders(), world.takings), (vec![(names(holder), Era::new(1).unwrap())], 1));
+}
+
+/// The third that hears both tells it, and it does not take the feed back.
+#[test]
+fn a_holder_that_most_do_not_hear_is_told_and_yields() {
+    let mut world = calm();
+    world.run(5_000);
+    let holder = world.index(world.holders()[0].0);
+    let others: Vec<usize> = (1..4).map(|step| (holder + step) % 4).collect();
+    cut(&mut world, &[(holder, others[0]), (holder, others[1])]);
+    world.run(12_000);
+    for until in [12_000, 60_000] {
+        world.run(until);
+        let held: Vec<usize> = world.holders().iter().map(|(name, _)| world.index(name)).collect();
+        assert!(held == [others[0]] || held == [others[1]], "{:?}", world.holders());
+        assert!(world.takings <= 3, "two may take it at once: {}", world.takings);
+        // Who hears both follows the one that counts, and says so.
+        let follower = &world.nodes[others[2]].part;
+        assert_eq!(follower.holder(until).map(|node| world.index(&node.name)), held.first().copied());
+    }
+}
+
+fn names(index: usize) -> &'static str {
+    ["a", "b", "c", "d"][index]
+}
+
+#[test]
+fn edges_that_say_that_they_hear_a_holder_keep_no_feed_from_being_taken() {
+    let mut world = calm();
+    let mut taken = None;
+    let b = &mut world.nodes[1];
+    for now in (0..20_000).step_by(100) {
+        for edge in ["e1", "e2"] {
+            let node = Node { name: edge.into(), life: 0 };
+            b.part
+                .heard(&Heartbeat { node, claim: None, misses: false, may_hold: false, is_edge: true }, now);
+        }
+        b.part.look(now);
+        if taken.is_none() && b.part.acts().contains(&Act::Read) {
+            taken = Some(now);
+        }
+    }
+    assert_eq!(taken, Some(10_000));
 }

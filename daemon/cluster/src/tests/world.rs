@@ -20,7 +20,7 @@ pub(super) enum Message {
     Beat(Beat<Load>),
     Ask { after: Option<Position>, root: Option<Root> },
     Answer(Answer<Load>),
-    Tell(Era),
+    Tell(Era, Option<beat::Node>),
 }
 
 #[derive(Debug, Clone)]
@@ -248,7 +248,7 @@ impl World {
         match message {
             Message::Heartbeat(heartbeat) => node.part.heard(&heartbeat, now),
             Message::Beat(beat) => node.part.hear(beat, now),
-            Message::Tell(era) => node.part.told(era, now),
+            Message::Tell(era, holder) => node.part.told(era, holder.as_ref(), now),
             Message::Answer(answer) => node.part.answered(&by, answer, now),
             Message::Ask { after, root } => {
                 let beats = node.part.after(after.as_ref(), root.as_ref()).map(Answer::Beats);
@@ -329,7 +329,7 @@ impl World {
                         self.send(index, to, &Message::Ask { after, root });
                     }
                 }
-                Act::Tell { era } => self.spread(index, &Message::Tell(era)),
+                Act::Tell { era, holder } => self.spread(index, &Message::Tell(era, holder)),
             }
         }
     }

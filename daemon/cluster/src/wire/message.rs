@@ -88,9 +88,9 @@ impl Seen {
     }
 
     /// As the rules take it.
-    pub fn heartbeat(self, node: Node) -> crate::Heartbeat {
+    pub fn heartbeat(self, node: Node, is_edge: bool) -> crate::Heartbeat {
         let Seen { claim, misses, may_hold, .. } = self;
-        crate::Heartbeat { node, claim, misses, may_hold }
+        crate::Heartbeat { node, claim, misses, may_hold, is_edge }
     }
 }
 
@@ -119,6 +119,9 @@ pub struct Tell {
     #[serde(deserialize_with = "fields::name")]
     pub feed: Box<str>,
     pub era: Era,
+    /// Whose era it is: others hold nothing. None: that is not known, and whoever holds it begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Node>,
 }
 
 /// To who holds the feed: hand it over to that node. An operator wants it.

@@ -62,7 +62,9 @@ impl Node {
                 held.lag_ms = now_unix_ms().saturating_sub(beat.load.ts);
                 held.part.hear(beat, now);
             }),
-            Message::Tell(Tell { feed, era }) => self.with(&feed.into(), |held| held.part.told(era, now)),
+            Message::Tell(Tell { feed, era, holder }) => {
+                self.with(&feed.into(), |held| held.part.told(era, holder.as_ref(), now));
+            }
             Message::Ask(Ask { feed, after, root }) => {
                 let feed: Arc<str> = feed.into();
                 // Who asks gets nothing by halves.
@@ -116,7 +118,7 @@ impl Node {
             if seen.claim.is_some() {
                 self.heard_of(&feed);
             }
-            let heartbeat = seen.heartbeat(from.clone());
+            let heartbeat = seen.heartbeat(from.clone(), says.is_edge);
             self.with(&feed, |held| held.part.heard(&heartbeat, now));
         }
         self.note_node(from, says);

@@ -249,7 +249,7 @@ impl Node {
                 self.standing.count_overrun();
                 self.with(&feed, |held| {
                     if let Some(mine) = held.part.holds().filter(|mine| mine.number() == era) {
-                        held.part.told(mine, now);
+                        held.part.told(mine, None, now);
                     }
                 });
             }
@@ -384,8 +384,8 @@ impl Node {
             }
             // The servers do not let an edge; the others tell as well.
             Act::Tell { .. } if self.settings.is_edge => {}
-            Act::Tell { era } => {
-                self.send("tell", feed, &Message::Tell(Tell { feed: (**feed).into(), era }));
+            Act::Tell { era, holder } => {
+                self.send("tell", feed, &Message::Tell(Tell { feed: (**feed).into(), era, holder }));
             }
         }
     }

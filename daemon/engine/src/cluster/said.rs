@@ -124,7 +124,7 @@ mod tests {
         assert!(b.hear("tickerd.t.revoked.a", &theirs, 0).unwrap().is_some());
         let redeemed = packet("ask", "b", Message::Redeemed(Redeemed { id: 1, sealed: None }));
         assert!(b.hear("tickerd.t.ask.b.c", &redeemed, 0).is_err(), "of another node");
-        let tell = || Message::Tell(Tell { feed: "stocks".into(), era: Era::NONE });
+        let tell = || Message::Tell(Tell { feed: "stocks".into(), era: Era::NONE, holder: None });
         let told = packet("tell", "stocks", tell());
         assert!(b.hear("tickerd.t.ask.b.a", &told, 0).is_err(), "an edge may ask");
         assert!(b.hear("tickerd.t.tell.crypto", &told, 0).is_err(), "of another feed");

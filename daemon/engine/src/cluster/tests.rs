@@ -185,7 +185,7 @@ async fn a_drain_waits_for_a_plugin_that_ends_slowly_unless_the_node_stops() {
     node.look_at_moves(now + 4_000);
     assert!(stopped.try_recv().unwrap().unwrap_err().contains("still held here after 3 s: f"));
     assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
-    node.feeds.get_mut("f").unwrap().part.told(Era::new(9).unwrap(), now);
+    node.feeds.get_mut("f").unwrap().part.told(Era::new(9).unwrap(), Some(&name("b", 1)), now);
     node.look_at_moves(now + 5_000);
     assert!(told.try_recv().unwrap().unwrap().contains("this node holds no feed"));
 }

@@ -24,7 +24,7 @@ fn with_tick(tick: Tick) -> Message {
 
 #[test]
 fn names_and_values_that_cannot_be_are_refused() {
-    let tell = |feed: &str| Message::Tell(Tell { feed: feed.into(), era: era(1) });
+    let tell = |feed: &str| Message::Tell(Tell { feed: feed.into(), era: era(1), holder: None });
     for feed in ["", "a.b", "sim >", &"x".repeat(65)] {
         assert!(broken(&tell(feed)).contains("1 to 64 of A-Z"), "{feed}");
     }
@@ -148,7 +148,8 @@ fn what_is_nested_deeply_or_claims_to_be_long_takes_nothing() {
         let body = take(&packet(VERSION.0, "beat", &many[..1 << 17]));
         assert!(matches!(body, Err(Wrong::Broken { .. })), "{one:x}: {body:?}");
     }
-    let why = broken(&Message::Tell(Tell { feed: "\u{1}é".repeat(9_000).into(), era: era(1) }));
+    let why =
+        broken(&Message::Tell(Tell { feed: "\u{1}é".repeat(9_000).into(), era: era(1), holder: None }));
     assert!(why.len() < 400, "{why}");
 }
 

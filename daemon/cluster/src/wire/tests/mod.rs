@@ -157,7 +157,7 @@ fn each() -> Vec<Message> {
             feed: feed(),
             answer: Answer::Whole(Beat { head: after, load: whole().into() }),
         }),
-        Message::Tell(Tell { feed: feed(), era: era(1 << 20) }),
+        Message::Tell(Tell { feed: feed(), era: era(1 << 20), holder: None }),
         Message::Move(Move { feed: feed(), to: "b".into() }),
         Message::Publish(Publish {
             feed: "lobby".into(),
