@@ -112,9 +112,9 @@ impl<'a> Reader<'a> {
             0xc3 => self.say("true"),
             0xca => {
                 let number = f32::from_bits(self.unsigned(4)? as u32);
-                // The shortest digits of the f32: 0.1, not 0.10000000149011612.
-                let digits = serde_json::to_string(&number).ok().filter(|_| number.is_finite());
-                self.say(digits.ok_or(Unreadable::NotANumber)?)
+                // The shortest digits of the f32, 0.1 and not 0.10000000149011612, written as those of an f64 are.
+                let digits = serde_json::to_string(&number).unwrap_or_default();
+                self.say(digits.parse().ok().and_then(shown).ok_or(Unreadable::NotANumber)?)
             }
             0xcb => {
                 let number = f64::from_bits(self.unsigned(8)?);

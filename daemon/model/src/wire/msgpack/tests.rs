@@ -141,8 +141,14 @@ fn a_tie_is_read_as_others_print_it() {
 
 #[test]
 fn a_float_of_four_bytes_has_its_own_shortest_digits_written_as_all_are() {
-    for (number, text) in [(0.1_f32, "0.1"), (1.0, "1.0"), (3e38, "3e+38"), (-1e-7, "-1e-7"), (-0.0, "-0.0")]
-    {
+    for (number, text) in [
+        (0.1_f32, "0.1"),
+        (1.0, "1.0"),
+        (3e38, "3e+38"),
+        (1.5258818e-6, "1.5258818e-6"),
+        (-1e-7, "-1e-7"),
+        (-0.0, "-0.0"),
+    ] {
         let bytes = [&[0xca][..], &f32::to_be_bytes(number)].concat();
         assert_eq!(to_json(&bytes, LIMIT).as_deref(), Ok(text));
         assert_eq!(to_json(&written(text), LIMIT).as_deref(), Ok(text), "as a float of eight bytes");
