@@ -238,3 +238,11 @@ fn an_empty_board_is_a_whole_one() {
     let mut assembly = Assembly::default();
     assert_eq!(assembly.take(&packets[0], 0).unwrap().unwrap().1, message);
 }
+
+#[test]
+fn a_tell_may_name_who_holds_the_feed_now() {
+    for holder in [None, Some(node("c"))] {
+        let tell = Message::Tell(Tell { feed: "sim".into(), era: era(2), holder });
+        assert_eq!(take(&packets(&tell)[0]).as_ref(), Ok(&tell));
+    }
+}
