@@ -27,7 +27,6 @@ export class Client extends Reader {
     const { WebSocket, requestAnimationFrame } = globalThis;
     if (options.name) url.searchParams.set("name", options.name);
     this._options = { WebSocket, flush: requestAnimationFrame ? "frame" : "now", ...options };
-    import("./life.js").then(({ lead }) => lead(this));
     onAbort(options.signal, () => this.close());
     // Handlers that are set right after `connect` miss nothing.
     queueMicrotask(() => this._link.connect());
@@ -54,7 +53,7 @@ export class Client extends Reader {
   async get(topics) {
     const answer = await this.command("get", { topics: [topics].flat() });
     const [info] = list(answer.failed);
-    if (info && !answer.values[0]) throw new TickerdError(info.code, info.message);
+    if (info && !answer.values[0]) throw new TickerdError(info.code, info.message, info);
     return this.#made(answer);
   }
 
@@ -107,6 +106,8 @@ export class Client extends Reader {
   }
 
   async _socket() {
+    // Before the first message, as it takes some of them. Where it does not come, the next connection asks for it again.
+    await import("./life.js").then((life) => life.lead(this)).catch(() => {});
     const { WebSocket, transport, tabs, token } = this._options;
     const plain = { socket: () => new WebSocket(this._url.href, PROTOCOL) };
     // Two tries that did not even open, then one of another kind, as the server may be back.

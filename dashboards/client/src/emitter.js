@@ -30,9 +30,10 @@ export class Emitter {
    */
   on(event, handler, options) {
     const first = this._first(event); // before it is one of them
+    const all = (this.#handlers[event] ??= new Set());
     const one = { handler };
-    const all = (this.#handlers[event] ??= new Set()).add(one);
     const off = () => all.delete(one);
+    all.add(one);
     const release = onAbort(options?.signal, off);
     queueMicrotask(() => first.forEach((data) => all.has(one) && call(handler, data)));
     return () => {

@@ -12,9 +12,10 @@ const PROBE_MS = 5_000;
 /** Whose numbers a granted topic has, or a pattern's topics of the server's own. */
 const epochOf = ({ epoch, epochs }) => epoch ?? epochs?.tickerd;
 
-/** Leads a client through it, until it is closed. */
+/** Leads a client through it, once and until it is closed. */
 export function lead(client) {
-  if (client.isClosed) return;
+  if (client.isClosed || client._isLed) return;
+  client._isLed = true;
   const { _link, _ticks, _wants, _options } = client;
   const ended = new AbortController();
   const { signal } = ended;
@@ -46,14 +47,14 @@ export function lead(client) {
   };
   let asked = 0;
   const ask = () => _link.send("ping", { t: (asked = Date.now()) });
-  if (client.server) ask();
   client.on("control", ({ out, event, data }) => {
     if (out) return;
     const { type, topics, patterns, epoch, skipped = 0 } = data;
     if (event === "connected") ask();
     // The answer tells the server's clock.
     if (data.t === asked && data.ts > 0) client._skewMs = data.ts - (asked + Date.now()) / 2;
-    if (event === "values") for (const one of list(data.failed)) client.emit("failed", one);
+    // Of `get`, also over the connection of another tab, which calls each answer so.
+    if (data.values) for (const one of list(data.failed)) client.emit("failed", one);
     if (event === "notice" && type === "lag") client.emit(type, { by: "server", skipped });
     if (event === "notice" && type === "topics") {
       const removed = list(data.removed);

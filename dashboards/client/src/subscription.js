@@ -62,7 +62,7 @@ export class Subscription extends Reader {
     (info.code ? failed : granted).push(info);
     if (this.#unknown.size) return;
     if (topics[0] ?? patterns[0]) this.#settle[0](this.#granted);
-    else this.#settle[1](new TickerdError(info.code, info.message));
+    else this.#settle[1](new TickerdError(info.code, info.message, info));
   }
 
   /** A handler of ticks begins with the newest that are here already, as with a snapshot. */

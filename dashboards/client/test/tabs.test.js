@@ -178,3 +178,18 @@ test("after a close that is final, retry() of any tab connects, and another such
   assert.deepEqual(pair.map(({ status }) => status.state), ["live", "live"]);
   assert.equal(FakeSocket.made.length, 3);
 });
+
+test("get tells what failed also to a tab that has no connection of its own", async () => {
+  open();
+  const socket = await world.greet();
+  const tab = open();
+  const told = [];
+  tab.on("failed", (info) => told.push(info));
+  await settle();
+  const got = tab.get(["a.x", "a.typo"]);
+  await settle();
+  const failed = [{ topic: "a.typo", code: 404, message: "there is no a.typo" }];
+  socket.say("values", { id: socket.take()[0].data.id, values: [{ event: "quote", data: { topic: "a.x", seq: 1, ts: 1, value: 1 } }], failed });
+  assert.equal((await got)[0].value, 1);
+  assert.deepEqual(told, failed);
+});

@@ -369,4 +369,7 @@ test("get: what failed is told, and it rejects where nothing came", async () => 
   socket.say("values", { id: second.data.id, values: [{ event: "quote", data: { topic: "a.x", seq: 1, ts: 1, value: 1 } }], failed });
   assert.deepEqual((await some).map(({ topic }) => topic), ["a.x"]);
   assert.equal(world.told("failed").length, 2);
+  const later = client.get("a.x");
+  socket.say("values", { id: socket.take()[0].data.id, values: [], failed: [{ topic: "a.x", code: 503, message: "not now", temporary: true }] });
+  await assert.rejects(later, { code: 503, temporary: true });
 });
