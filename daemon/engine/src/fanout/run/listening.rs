@@ -72,12 +72,12 @@ impl Shard {
     }
 
     /// Does some of what is to be done piece by piece. What is no longer needed is cleared away first, so that it cannot pile
-    /// up; every other turn at least, as a command may have been promised the whole of one.
+    /// up, unless a command was promised the whole turn.
     pub(super) fn work(&mut self) {
         self.look_at_clock();
         let began = self.now;
         let Shard { table: Table { cohorts, topics }, turns, .. } = self;
-        if !turns.take_promise() {
+        if turns.may_clear() {
             cohorts.bury(topics, &mut turns.effort);
         }
         while let Some((id, generation)) = self.work_on() {

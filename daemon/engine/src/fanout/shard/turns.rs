@@ -96,6 +96,8 @@ pub struct Turns {
     pub effort: Effort,
     /// Whether the first command has the next turn, from its beginning.
     is_promised: bool,
+    /// Whether the last turn began with what was to be cleared away.
+    has_cleared: bool,
     /// The shard, while it has nothing of this kind to do.
     idle: Option<Waker>,
     /// Most steps between two looks.
@@ -109,6 +111,7 @@ impl Default for Turns {
             queue: VecDeque::new(),
             effort: Effort::of(STEPS_PER_LOOK),
             is_promised: false,
+            has_cleared: false,
             idle: None,
             #[cfg(test)]
             most: 0,
@@ -141,9 +144,11 @@ impl Turns {
         self.is_promised = true;
     }
 
-    /// Whether the next turn is promised to a command, once.
-    pub fn take_promise(&mut self) -> bool {
-        std::mem::take(&mut self.is_promised)
+    /// Whether this turn may begin with what is to be cleared away: at least every other one does, whatever is promised.
+    pub fn may_clear(&mut self) -> bool {
+        let is_promised = std::mem::take(&mut self.is_promised);
+        self.has_cleared = !(is_promised && self.has_cleared);
+        self.has_cleared
     }
 
     /// A command goes on before the others.

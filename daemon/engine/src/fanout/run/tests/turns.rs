@@ -188,6 +188,37 @@ fn what_needs_a_whole_turn_is_not_passed_over_for_ever() {
     });
 }
 
+/// Goal: what nobody is in is cleared away though commands wait all the time. Method: two of them do not fit into one turn.
+#[test]
+fn what_is_no_longer_needed_is_cleared_away_however_many_wait() {
+    const LIST: &str = r#"{"event":"topics","data":{"match":"f.**"}}"#;
+    run(async {
+        let mut bench = Bench::new(STEPS_PER_LOOK / 5 * 3);
+        bench.push(1).await;
+        let mut all = bench.come(&["**"]);
+        while !all.read().iter().any(|frame| subscribed(frame).is_some()) {
+            bench.turn().await;
+        }
+        let mut lists = Vec::new();
+        let mut turns = 0;
+        while bench.shard.borrow().table.cohorts.has_dead() || turns < 3 {
+            let mut client = bench.client(&[]).await;
+            client.say(1, &[LIST]);
+            let mut other = bench.client(&[]).await;
+            other.say(1, &[LIST]);
+            lists.extend([client, other]);
+            if turns == 2 {
+                bench.shard.borrow_mut().drop_connection(0, 1006);
+                assert!(bench.shard.borrow().table.cohorts.has_dead());
+            }
+            bench.turn().await;
+            turns += 1;
+            assert!(turns < 20, "nothing is cleared away");
+        }
+        drop((all, lists));
+    });
+}
+
 /// Goal: a `get` with patterns takes turns as well, and tells each topic once. Method: five patterns that match all topics.
 #[test]
 fn values_of_many_patterns_are_looked_for_in_turns() {
