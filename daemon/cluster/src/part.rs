@@ -8,7 +8,7 @@ use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
 use crate::follow::{Counts, Follow, Joint};
 use crate::kept::Kept;
-use crate::roll::Roll;
+use crate::roll::{Roll, SILENCE};
 use crate::time::Millis;
 use crate::words::{Act, Claim, Heartbeat, Settings};
 
@@ -57,6 +57,9 @@ pub struct Part<L> {
     roll: Roll,
     /// The greatest era that was heard of.
     greatest: Era,
+    /// In this era another node holds the feed that this one does not hear, as a third one told. While a third one hears a holder, this
+    /// node takes nothing: the feed would go to and fro between those who hear each.
+    yields: Option<Era>,
     /// Since when this node listens without a break.
     listening: Millis,
     looked: Millis,
@@ -72,6 +75,7 @@ impl<L: Clone> Part<L> {
             kept: Kept::new(settings.kept, settings.weigh),
             roll: Roll::default(),
             state: State::Following,
+            yields: None,
             listening: now,
             looked: now,
             not_before: now,
@@ -136,7 +140,9 @@ impl<L: Clone> Part<L> {
             }
             _ => None,
         };
-        let misses = claim.is_none() && self.roll.holder(now).is_none();
+        // Who has just begun to listen could not have heard anyone.
+        let could_hear = now >= self.listening.saturating_add(SILENCE);
+        let misses = claim.is_none() && could_hear && self.roll.holder(now).is_none();
         Heartbeat { node: self.settings.me.clone(), claim, misses, may_hold: self.may_hold(), is_edge: false }
     }
 
@@ -174,6 +180,10 @@ impl<L: Clone> Part<L> {
                     self.acts.push(Act::Ask { node, after, root });
                 }
                 if let Some((era, holder)) = self.follow.tell(now) {
+                    // Who is told of a holder ends, so it is one that holds the feed now.
+                    let is_heard =
+                        |node: &Node| *node != self.settings.me && self.roll.holder(now) == Some(node);
+                    let holder = holder.filter(is_heard);
                     self.acts.push(Act::Tell { era, holder });
                 }
                 if self.may_take(now) {
@@ -276,6 +286,7 @@ impl<L: Clone> Part<L> {
             self.roll.holds(era, node, now);
         }
         self.greatest = self.greatest.max(era);
+        self.yields = self.yields.filter(|told| era < *told);
         let Some(mine) = self.holds() else { return };
         if era < mine {
             return;
@@ -292,7 +303,14 @@ impl<L: Clone> Part<L> {
             return;
         }
         self.greatest = self.greatest.max(era);
-        if self.holds().is_none_or(|mine| mine > era) {
+        if self.holds().is_some_and(|mine| mine > era) {
+            return;
+        }
+        if holder.is_some() {
+            // It is heard again at once, if this node hears it.
+            self.yields = self.yields.max(Some(era));
+        }
+        if self.holds().is_none() {
             return;
         }
         self.end();

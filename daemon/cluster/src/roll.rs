@@ -71,6 +71,11 @@ impl Roll {
         missing * 2 > all
     }
 
+    /// Whether a node that is heard, and is no edge, hears a holder or is one.
+    pub fn is_holder_heard(&self, now: Millis) -> bool {
+        self.live(now).any(|(_, seen)| !seen.is_edge && !seen.misses)
+    }
+
     /// How many of the nodes that are heard, and that may hold the feed, are to try before this one.
     pub fn rank(&self, feed: &str, me: &Node, is_listed: impl Fn(&Node) -> bool, now: Millis) -> u64 {
         let mine = weight(feed, &me.name);

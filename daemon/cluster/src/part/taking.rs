@@ -9,7 +9,7 @@ use crate::words::{Act, Found, Record};
 
 /// A node that is not the first to take a feed waits this long for each that is before it.
 const TURN: Millis = 300;
-/// Edges may say for so long that they hear who this node misses. One that lies keeps no feed from being taken.
+/// Edges may object for so long, by saying that they hear who this node misses. One that lies keeps no feed from being taken.
 const EDGES: Millis = 10_000;
 /// After a failed taking.
 const AGAIN: Millis = 500;
@@ -22,7 +22,9 @@ impl<L: Clone> Part<L> {
         self.may_hold()
             && now >= self.not_before
             && now >= heard.saturating_add(SILENCE)
-            && self.roll.most_miss(now < heard.saturating_add(EDGES), now)
+            && self.roll.most_miss(false, now)
+            && (now >= heard.saturating_add(EDGES) || self.roll.most_miss(true, now))
+            && (self.yields.is_none() || !self.roll.is_holder_heard(now))
             && now >= heard.saturating_add(SILENCE).saturating_add(rank().saturating_mul(TURN))
     }
 
@@ -53,10 +55,13 @@ impl<L: Clone> Part<L> {
             }
             return;
         };
+        let is_news = found.record.as_ref().is_some_and(|record| record.era > self.greatest);
         if let Some(record) = &found.record {
             self.greatest = self.greatest.max(record.era);
         }
         match self.state.clone() {
+            // Another node took it just now, and is heard soon.
+            State::Reading { why: Why::Silence, .. } if is_news => self.give_up(now),
             State::Reading { why, .. } => self.take(why, &found, now),
             State::Taking { why, era, back: true, .. } => {
                 let mine = Record { era, node: self.settings.me.clone() };

@@ -3,4 +3,5 @@
 mod misfortune;
 mod node;
 mod schedules;
+mod telling;
 mod world;

@@ -1,5 +1,8 @@
 //! Many seeds: no seq goes back or comes twice, no gap is untold, who is recovered has all, and after healing all agree.
 
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+
 use super::world::{Odds, World};
 use crate::beat::Node;
 use crate::era::Era;
@@ -70,8 +73,17 @@ fn nor_when_the_record_forgets() {
     assert!(sum.disagree.is_empty(), "they do not agree: {:?}", sum.disagree);
 }
 
+const CALM: Odds = Odds { lose: 0.0, repeat: 0.0, late: 0.0, forget: 0.0 };
+
 fn calm() -> World {
-    let mut world = World::new(1, Odds { lose: 0.0, repeat: 0.0, late: 0.0, forget: 0.0 });
+    let mut world = World::new(1, CALM);
+    world.heal();
+    world
+}
+
+/// Nodes by name, and whether each may hold.
+fn calm_of(names: &[(&str, bool)], seed: u64) -> World {
+    let mut world = World::of(names, Xoshiro256PlusPlus::seed_from_u64(seed), CALM);
     world.heal();
     world
 }
@@ -167,6 +179,40 @@ fn a_holder_that_most_do_not_hear_is_told_and_yields() {
     }
 }
 
+/// Each of the two is heard by an edge that does not hear the other one, and by a node that hears both.
+#[test]
+fn edges_do_not_outvote_nodes() {
+    for seed in 0..10 {
+        let mut world = calm_of(&[("a", true), ("b", true), ("c", true), ("e1", false), ("e2", false)], seed);
+        world.run(5_000);
+        let holder = world.index(world.holders()[0].0);
+        let [one, two] = [(holder + 1) % 3, (holder + 2) % 3];
+        cut(&mut world, &[(holder, one), (holder, 4), (3, one), (3, 4)]);
+        world.run(100_000);
+        let held: Vec<usize> = world.holders().iter().map(|(name, _)| world.index(name)).collect();
+        assert_eq!((held, world.takings), (vec![holder], 1), "{two} hears both");
+    }
+}
+
+/// Two at each of two servers that do not hear each other, and one in between that hears all.
+#[test]
+fn a_feed_does_not_go_to_and_fro_between_two_sides() {
+    for seed in 0..10 {
+        let mut world = calm_of(&[("a1", true), ("a2", true), ("b1", true), ("b2", true), ("c", true)], seed);
+        cut(&mut world, &[(0, 2), (0, 3), (1, 2), (1, 3)]);
+        world.run(30_000);
+        let before = (world.holders().len(), world.takings);
+        world.run(200_000);
+        assert_eq!((world.holders().len(), world.takings), before);
+        assert!(before.0 == 1 && before.1 <= 4, "{before:?}");
+        let dead = world.index(world.holders()[0].0);
+        world.stop(dead, 1_000_000);
+        world.run(212_000);
+        let living = world.holders().into_iter().filter(|(name, _)| world.index(name) != dead).count();
+        assert_eq!(living, 1, "once nobody hears it, the others may take it");
+    }
+}
+
 fn names(index: usize) -> &'static str {
     ["a", "b", "c", "d"][index]
 }
@@ -188,4 +234,14 @@ fn edges_that_say_that_they_hear_a_holder_keep_no_feed_from_being_taken() {
         }
     }
     assert_eq!(taken, Some(10_000));
+}
+
+/// They read the record before they hear the first one.
+#[test]
+fn nodes_that_start_at_once_take_a_feed_once() {
+    for seed in 0..30 {
+        let mut world = calm_of(&[("a", true), ("b", true), ("c", true), ("d", true)], seed);
+        world.run(5_000);
+        assert_eq!((world.holders().len(), world.takings), (1, 1), "{seed}");
+    }
 }

@@ -97,15 +97,16 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, odds: Odds) -> World {
         let mut chance = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let names = ["a", "b", "c", "d"];
         let edge = chance.random_bool(0.2);
-        let nodes: Vec<Node> = names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| {
-                Node::new(beat::Node { name: (*name).into(), life: 0 }, index != 3 || !edge, None, 0)
-            })
-            .collect();
+        World::of(&[("a", true), ("b", true), ("c", true), ("d", !edge)], chance, odds)
+    }
+
+    /// Nodes by name, and whether each may hold. One that may not is an edge.
+    pub fn of(names: &[(&str, bool)], chance: Xoshiro256PlusPlus, odds: Odds) -> World {
+        let node = |(name, may_hold): &(&str, bool)| {
+            Node::new(beat::Node { name: (*name).into(), life: 0 }, *may_hold, None, 0)
+        };
+        let nodes: Vec<Node> = names.iter().map(node).collect();
         let size = nodes.len() + 1;
         let mut world = World {
             now: 0,
@@ -264,7 +265,8 @@ impl World {
         let now = self.now;
         self.nodes[index].part.look(now);
         if count.is_multiple_of(10) {
-            let heartbeat = self.nodes[index].part.heartbeat(now);
+            let mut heartbeat = self.nodes[index].part.heartbeat(now);
+            heartbeat.is_edge = !self.nodes[index].may_hold;
             self.spread(index, &Message::Heartbeat(heartbeat));
         }
         if count.is_multiple_of(4) && self.nodes[index].runs && !self.quiet {
@@ -329,6 +331,8 @@ impl World {
                         self.send(index, to, &Message::Ask { after, root });
                     }
                 }
+                // The servers let no edge say it.
+                Act::Tell { .. } if !self.nodes[index].may_hold => {}
                 Act::Tell { era, holder } => self.spread(index, &Message::Tell(era, holder)),
             }
         }
