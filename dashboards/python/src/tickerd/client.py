@@ -228,8 +228,8 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
             for (_, wanted), names in sorted(groups.items(), key=lambda group: group[0][0]):
                 for start in range(0, len(names), 100): await self._ask(names[start : start + 100], wanted)
             done = [one for one in self._before if one not in own and "seq" in self._named.get(one, ())]
-            for topic in done: del self._before[topic]  # its pattern brings it from now on
-            if not done: await self._dirty.wait()
+            if not done or own.keys() - self._named.keys(): await self._dirty.wait()
+            else: self._before = {one: seq for one, seq in self._before.items() if one not in done}
 
     async def _ask(self, names: list[str], want: tuple[str, str | None] | None) -> None:
         since = {name: self._before[name] for name in names if name in self._before and name not in self._sent}
@@ -285,7 +285,8 @@ class Client(Handlers, AbstractAsyncContextManager["Client"]):
 
     def _subscribed(self, data: dict[str, Any]) -> None:
         granted, failed, own = data.get("topics", []), data.get("failed", []), self._epochs.get("tickerd")
-        self._named |= {one.get("topic") or one["pattern"]: one for one in granted + data.get("patterns", []) + failed}
+        said = [one for one in granted + data.get("patterns", []) + failed if not one.get("temporary")]
+        self._named |= {one.get("topic") or one["pattern"]: one for one in said}
         for one in data.get("patterns", []): self._epochs = self._epochs | one.get("epochs", {})
         self._epochs = self._epochs | {one["topic"].split(".")[0]: one["epoch"] for one in granted if "epoch" in one}
         if own != self._epochs.get("tickerd"):  # another server counts its own topics from the beginning

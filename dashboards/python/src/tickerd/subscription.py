@@ -64,8 +64,7 @@ class Subscription(Handlers):
             if self._loop is loop: self._loop = None
 
     def _refused(self) -> bool:
-        said = [self._client._named.get(name, {}) for name in self.topics]
-        return all("code" in one and not one.get("temporary") for one in said)
+        return all("code" in self._client._named.get(name, ()) for name in self.topics)
 
     async def _wait(self) -> None:
         """Waits for news. Raises if none can come."""
