@@ -176,7 +176,7 @@ impl Held {
         let too_big = || {
             let recent = |(at, _): &(Millis, TooBig)| now.saturating_sub(*at) < TOO_BIG_TOLD;
             let (_, TooBig { bytes }) = self.too_big.filter(recent)?;
-            let (have, most) = (bytes >> 20, MESSAGE_BYTES_MAX >> 20);
+            let (have, most) = (bytes.div_ceil(1 << 20), MESSAGE_BYTES_MAX >> 20);
             Some(format!(
                 "a node asks for all of it, which has {have} MiB, and {most} MiB can be sent; make two feeds of it, or lower its topics_max"
             ))

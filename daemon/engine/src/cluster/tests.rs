@@ -269,7 +269,7 @@ fn asks(node: &mut Node, other: &mut Other) {
 #[tokio::test]
 async fn a_node_that_asks_all_the_time_gets_a_board_now_and_then() {
     let (mut node, orders) = holder().await;
-    let mut made = 0;
+    let (mut made, began) = (0, node.now());
     for life in 0..200 {
         asks(&mut node, &mut Other::new("e", life));
         for ask in boards(&orders) {
@@ -277,7 +277,9 @@ async fn a_node_that_asks_all_the_time_gets_a_board_now_and_then() {
             node.said(PulseSays::Whole { source: SourceId(0), ask, load: Load::default() });
         }
     }
-    assert!((1..4).contains(&made), "{made}");
+    // Two at once, and one more each half a second that this takes.
+    let most = 3 + (node.now() - began) / 500;
+    assert!((1..=most).contains(&made), "{made} of {most}");
     asks(&mut node, &mut Other::new("b", 1));
     assert_eq!(boards(&orders).len(), 1, "another node");
 }
@@ -291,17 +293,22 @@ async fn a_board_that_is_too_long_is_told_and_not_made_all_the_time() {
     let load = Load { ticks: vec![Tick { value, ..Tick::default() }], ..Load::default() };
     let ask = boards(&orders)[0];
     node.said(PulseSays::Whole { source: SourceId(0), ask, load });
+    let at = |node: &Node| node.feeds["f"].too_big.map(|(at, _)| at);
+    let first = at(&node).unwrap();
     let row = |node: &mut Node| {
         node.tell_standing(node.now());
         node.standing.rows().feeds.remove(0)
     };
     let told = row(&mut node);
     assert_eq!(told.state, "holds");
-    assert!(told.trouble.unwrap().contains("which has 64 MiB, and 64 MiB can be sent; make two feeds of it"));
+    assert!(told.trouble.unwrap().contains("which has 65 MiB, and 64 MiB can be sent; make two feeds of it"));
+    // On a machine that is very slow it is time already.
     pass(&mut node, 9_000);
     asks(&mut node, &mut b);
-    assert!(boards(&orders).is_empty());
-    pass(&mut node, 1_001);
+    if node.now() < first + 10_000 {
+        assert!(boards(&orders).is_empty());
+        pass(&mut node, 1_001);
+    }
     asks(&mut node, &mut b);
     let ask = boards(&orders)[0];
     node.said(PulseSays::Whole { source: SourceId(0), ask, load: Load::default() });
