@@ -4,6 +4,8 @@
 const AGAIN_MS = 5_000;
 /** Tokens refused in a row, after which another one would be refused as well. */
 const REFUSED_MAX = 2;
+/** Time for the answer to `auth`. */
+const ANSWER_MS = 30_000;
 
 export class Identity {
   /** The token in use; undefined until there is one, null where there is none to be had. */
@@ -46,11 +48,16 @@ export class Identity {
     return this.token === undefined ? this.#ask() : this.token;
   }
 
-  /** Says the token on this connection; false if there is none. */
+  /** Says the token on this connection; false if there is none. Without an answer the connection is given up. */
   say(token = this.token) {
     const id = (this.asked = token && `auth-${(this.#ids += 1)}`);
-    if (id) this.#client._link.send("auth", { id, token }, { id, token: "…" }); // a token is shown to nobody
-    return id;
+    if (!id) return false;
+    const { turn } = this.#client._link;
+    this.#client._link.send("auth", { id, token }, { id, token: "…" }); // a token is shown to nobody
+    /** @type {any} */
+    const timer = setTimeout(() => turn === this.#client._link.turn && id === this.asked && this.#client._link.lost(1006, "no answer"), ANSWER_MS);
+    timer.unref?.(); // of no use to a program in Node that has nothing else to do
+    return true;
   }
 
   /** Takes what the server says of tokens; true if it was that. */
@@ -58,12 +65,19 @@ export class Identity {
     const isAnswer = this.asked && data.id === this.asked;
     if (isAnswer) this.asked = null;
     if (event === "authenticated") {
+      const { user } = this;
       this.user = data.user;
-      if (!isAnswer) return true; // of a cookie or a certificate, or of a token before this one, which has its own answer
-      this.#refused = 0;
-      this.#reason = "connect";
-      this.#known();
-    } else if (isAnswer) this.#error(data);
+      // Of another user than the connection before: a token was set while that one was lost.
+      if (user && user !== data.user) this.#client._restart();
+      // Else of a cookie or a certificate, or of a token before this one, which has its own answer.
+      else if (isAnswer) {
+        this.#reason = "connect";
+        this.#refused = 0;
+        this.#known();
+      }
+      return true;
+    }
+    if (isAnswer) this.#error(data);
     else if (event === "notice") this.#notice(data);
     return isAnswer;
   }
@@ -86,9 +100,9 @@ export class Identity {
       this.#renew(this.#client._link.turn);
     } else if (data.type === "revoked") {
       const { topics = [], patterns = [] } = data;
-      const failed = [...topics.map((topic) => ({ topic })), ...patterns.map((pattern) => ({ pattern }))];
       const why = { code: 403, message: "the new token does not grant this" };
-      this.#client._wants.granting({ failed: failed.map((one) => ({ ...one, ...why })) });
+      const failed = [...topics.map((topic) => ({ topic, ...why })), ...patterns.map((pattern) => ({ pattern, ...why }))];
+      this.#client._wants.granting({ failed });
     }
   }
 
@@ -125,17 +139,14 @@ export class Identity {
   #ask() {
     if (this.#asking) return this.#asking.answer;
     const control = new AbortController();
-    const reason = this.#reason;
     const source = this.#source;
     const answer = (async () => {
-      const token = await source({ reason, signal: control.signal });
+      const token = await source({ reason: this.#reason, signal: control.signal });
       control.signal.throwIfAborted();
       if (token === "") throw Object.assign(new Error("no token was given"), { close: 4001 });
-      this.token = token ?? null;
-      return this.token;
+      return (this.token = token ?? null);
     })();
-    const asking = { control, answer };
-    this.#asking = asking;
+    const asking = (this.#asking = { control, answer });
     const done = () => {
       if (this.#asking === asking) this.#asking = null;
     };

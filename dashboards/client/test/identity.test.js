@@ -356,3 +356,42 @@ test("retry() after two refusals asks for another token, and counts anew", async
   assert.equal(await identify(await world.greet()), "t4");
   assert.deepEqual(asked, ["connect", "refused", "refused", "refused"]);
 });
+
+test("a server that does not answer auth is left after 30 s, first or on a live connection", async () => {
+  const client = world.make({ token: "ann" });
+  const beat = async (socket, times) => {
+    for (let i = 0; i < times; i += 1) {
+      socket.say("heartbeat", {});
+      await world.pass(10_000);
+    }
+  };
+  const first = await world.greet();
+  await beat(first, 3);
+  assert.deepEqual([client.status.state, client.status.why], ["waiting", "no answer"]);
+  await world.pass(400);
+  const second = await world.greet();
+  await identify(second);
+  await beat(second, 4);
+  assert.equal(client.status.state, "live");
+  client.setIdentity("ann2");
+  await beat(second, 3);
+  assert.deepEqual([client.status.state, client.status.why], ["waiting", "no answer"]);
+});
+
+test("another user's token that was set while the connection was lost: nothing of the user before is left", async () => {
+  const client = world.make({ token: "ann" });
+  client.subscribe("rooms.a", { mode: "all" });
+  const first = await world.greet();
+  await identify(first);
+  await world.grant(first);
+  tick(first, "rooms.a", 5);
+  client.setIdentity("bob");
+  first.end(1006);
+  await world.pass(400);
+  await identify(await world.greet(), { user: "bob" });
+  assert.equal(client.latest("rooms.a"), undefined);
+  const last = await world.greet();
+  await identify(last, { user: "bob" });
+  assert.deepEqual([client.user, client.status.state], ["bob", "live"]);
+  assert.deepEqual(await world.grant(last), [{ event: "subscribe", topics: ["rooms.a"], mode: "all" }]);
+});
