@@ -13,15 +13,17 @@ use tickerd_model::source::SourceId;
 
 /// The shard of those who are on none here.
 const ELSEWHERE: u32 = u32::MAX;
-/// Connections of other nodes that have a place here, more than a cluster has that serves a million clients.
+/// Seats that connections of other nodes have here, more than a cluster has that serves a million clients.
 const SEATS_MAX: usize = 2_000_000;
 
 #[derive(Debug)]
 pub struct Others {
     /// This node's name, with which its connections' names begin.
     me: Box<str>,
-    /// By connection.
-    seats: HashMap<Box<str>, Seat>,
+    /// By room, and by connection.
+    seats: HashMap<usize, HashMap<Box<str>, Seat>>,
+    /// How many seats that are.
+    taken: usize,
     count: u64,
     /// Who of this node came and left since it was told, in order.
     moved: BTreeMap<SourceId, Vec<TurnoverWord>>,
@@ -35,6 +37,7 @@ impl Others {
         Others {
             me: me.into(),
             seats: HashMap::new(),
+            taken: 0,
             count: 0,
             moved: BTreeMap::new(),
             turnovers: BTreeMap::new(),
@@ -64,18 +67,29 @@ impl Others {
         self.turnovers.entry(place.source).or_default().push(word);
     }
 
+    fn find(&self, room: usize, conn: &str) -> Option<Seat> {
+        self.seats.get(&room)?.get(conn).copied()
+    }
+
+    /// Those seats go of which this is not so.
+    fn retain(&mut self, stays: impl Fn(&str, &Seat) -> bool) {
+        self.seats.values_mut().for_each(|seats| seats.retain(|conn, seat| stays(conn, seat)));
+        self.seats.retain(|_, seats| !seats.is_empty());
+        self.taken = self.seats.values().map(HashMap::len).sum();
+    }
+
     /// `None`: there are too many.
-    fn seat(&mut self, conn: &str) -> Option<Seat> {
-        if let Some(seat) = self.seats.get(conn) {
-            return Some(*seat);
+    fn seat(&mut self, room: usize, conn: &str) -> Option<Seat> {
+        if let Some(seat) = self.find(room, conn) {
+            return Some(seat);
         }
-        if self.seats.len() >= SEATS_MAX {
+        if self.taken >= SEATS_MAX {
             return None;
         }
-        self.count += 1;
+        (self.count, self.taken) = (self.count + 1, self.taken + 1);
         let (conn_number, generation) = (self.count as u32, (self.count >> 32) as u32);
         let seat = Seat { shard: ELSEWHERE, conn: conn_number, generation };
-        self.seats.insert(conn.into(), seat);
+        self.seats.entry(room).or_default().insert(conn.into(), seat);
         Some(seat)
     }
 }
@@ -162,15 +176,14 @@ impl Rooms {
                 self.leave_if(room, |conn| is_heeded(conn) && !listed.contains(conn));
             }
             for word in words {
-                // The name of a connection that is gone may be that of another now.
                 let joined = || word.joined.iter().filter(|person| is_heeded(&person.conn.0));
                 joined().for_each(|person| self.unseat_another(room, person));
                 for conn in word.left.iter().filter(|conn| is_heeded(&conn.0)) {
-                    let seat = self.others.as_ref().and_then(|others| others.seats.get(&conn.0)).copied();
+                    let seat = self.others.as_ref().and_then(|others| others.find(room, &conn.0));
                     seat.into_iter().for_each(|seat| self.model.leave(room, seat));
                 }
                 for person in joined() {
-                    let seat = self.others.as_mut().and_then(|others| others.seat(&person.conn.0));
+                    let seat = self.others.as_mut().and_then(|others| others.seat(room, &person.conn.0));
                     // One who finds no place is not counted; they get and send messages all the same.
                     let Some(seat) = seat else { continue };
                     came.extend(person.name.as_ref().map(|name| (room, Box::<str>::from(&**name))));
@@ -194,18 +207,20 @@ impl Rooms {
         }
         // Whoever comes under one of those names is somebody else, and is told as such.
         if let Some(others) = &mut self.others {
-            others.seats.retain(|conn, _| node_of(conn) != Some(node));
+            others.retain(|conn, _| node_of(conn) != Some(node));
         }
         self.forget_seats();
     }
 
-    /// A connection is told to be somebody else than it was in that room: it was another, which is gone from all rooms.
+    /// A connection is told to be somebody else than it was in that room, as after it signed in anew: who it was leaves that room. Of
+    /// other rooms it is told by itself.
     fn unseat_another(&mut self, room: usize, word: &PersonWord) {
         let Some(others) = &mut self.others else { return };
-        let Some(seat) = others.seats.get(&word.conn.0).copied() else { return };
+        let Some(seat) = others.find(room, &word.conn.0) else { return };
         if self.model.member(room, seat).is_some_and(|before| *before != person(word)) {
-            others.seats.remove(&word.conn.0);
-            self.places.values().for_each(|place| self.model.leave(place.number, seat));
+            let removed = others.seats.get_mut(&room).and_then(|seats| seats.remove(&word.conn.0));
+            others.taken -= usize::from(removed.is_some());
+            self.model.leave(room, seat);
         }
     }
 
@@ -219,8 +234,7 @@ impl Rooms {
     /// Seats of those who are nowhere any more go.
     fn forget_seats(&mut self) {
         self.size = self.model.size();
-        let Some(others) = self.others.as_mut().filter(|others| others.seats.len() > 2 * self.size.1 + 64)
-        else {
+        let Some(others) = self.others.as_mut().filter(|others| others.taken > 2 * self.size.1 + 64) else {
             return;
         };
         let used: HashSet<Seat> = self
@@ -228,7 +242,7 @@ impl Rooms {
             .values()
             .flat_map(|place| self.model.members(place.number).map(|(seat, _)| seat))
             .collect();
-        others.seats.retain(|_, seat| used.contains(seat));
+        others.retain(|_, seat| used.contains(seat));
     }
 }
 
@@ -266,4 +280,44 @@ fn letter_word(conn: &str, letter: &Letter) -> LetterWord {
 fn letter(word: &LetterWord) -> Letter {
     let (from, to) = (word.from.as_deref().unwrap_or_default(), word.to.as_deref().unwrap_or_default());
     Letter::written(&word.topic, (from, to), (word.seq, word.ts), &word.value.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::source::tests::{F, board_of_f};
+    use std::time::Duration;
+    use tickerd_model::history;
+    use tickerd_model::rooms::{Declared, Limits};
+
+    #[test]
+    fn who_is_somebody_else_in_one_room_stays_in_the_others() {
+        let mut board = board_of_f(history::Limits::NONE);
+        let depth = history::Depth { count: 8, age: Duration::from_secs(60) };
+        let declared = |name: &str| Declared { name: name.into(), publish: true, presence: true, depth };
+        let mut rooms = Rooms::new(Limits { age_ms: 60_000, bytes: 1 << 20 }, Some("a"));
+        rooms.open(F, vec![declared("f.a"), declared("f.b")], &mut board);
+        let mut told = |topic: &str, joined: &[&str], left: &[&str]| {
+            let person = |name: &&str| PersonWord {
+                conn: Conn("b-0-1".into()),
+                name: Some((*name).into()),
+                info: None,
+            };
+            let joined = joined.iter().map(person).collect();
+            let left = left.iter().map(|conn| Conn((*conn).into())).collect();
+            let words = [TurnoverWord { topic: topic.into(), joined, left }];
+            rooms.move_others(F, Some("b"), false, &words, (1, &mut Beat::default()));
+            let names = |topic: &str| {
+                let room = rooms.model.find(topic).unwrap();
+                let names = rooms.model.members(room).filter_map(|(_, person)| person.name.as_deref());
+                names.collect::<Vec<_>>().join(" ")
+            };
+            (names("f.a"), names("f.b"))
+        };
+        told("f.a", &["ann"], &[]);
+        assert_eq!(told("f.b", &["ann"], &[]), ("ann".into(), "ann".into()));
+        assert_eq!(told("f.a", &["eve"], &[]), ("eve".into(), "ann".into()));
+        assert_eq!(told("f.b", &[], &["b-0-1"]), ("eve".into(), String::new()));
+        assert_eq!(told("f.a", &[], &["b-0-1"]), (String::new(), String::new()));
+    }
 }
