@@ -68,7 +68,10 @@ impl Node {
             Message::Ask(Ask { feed, after, root }) => {
                 let feed: Arc<str> = feed.into();
                 // Who asks gets nothing by halves.
-                let Some(held) = self.feeds.get(&feed).filter(|_| self.out.has_room()) else { return };
+                let Some(held) = self.feeds.get(&feed) else { return };
+                if !self.out.has_room() {
+                    return self.standing.count_overrun();
+                }
                 match held.part.after(after.as_ref(), root.as_ref()) {
                     Some(beats) if self.asks.may_have(&from.name, &feed, BEATS, now) => {
                         self.answer(&feed, &from, Answer::Beats(beats));

@@ -285,6 +285,24 @@ async fn a_node_that_asks_all_the_time_gets_a_board_now_and_then() {
 }
 
 #[tokio::test]
+async fn what_gets_no_answer_while_too_much_waits_is_counted() {
+    let (mut node, _) = holder().await;
+    let registry = Registry::new();
+    node.standing = Arc::new(Standing::new(&registry).unwrap());
+    let overruns = || {
+        let all = registry.gather();
+        let refused = all.iter().find(|family| family.name().contains("refused")).unwrap();
+        refused.get_metric().iter().map(|metric| metric.get_counter().get_value()).sum::<f64>()
+    };
+    assert!(overruns() < 0.5);
+    while node.out.has_room() {
+        node.out.send("answer", "t", std::iter::once(Vec::new()));
+    }
+    asks(&mut node, &mut Other::new("b", 1));
+    assert!((0.5..1.5).contains(&overruns()));
+}
+
+#[tokio::test]
 async fn a_board_that_is_too_long_is_told_and_not_made_all_the_time() {
     let (mut node, orders) = holder().await;
     let mut b = Other::new("b", 1);
