@@ -7,12 +7,14 @@ const GATHER_MS = 30;
 const ALIVE_MS = 20_000;
 const ENDED = "the event stream ended";
 /** Statuses of a stream that was refused, as the close codes of a WebSocket that was. */
-const REFUSALS = { 400: 4000, 401: 4001, 403: 4003, 413: 4000, 431: 4000 };
-/** Letters of names in the address; with all other headers of a request the server takes 16 KiB. */
-const NAMES_MAX = 12_000;
+const REFUSALS = { 400: 4000, 401: 4001, 403: 4003, 413: 4000, 414: 4000, 431: 4000 };
+/** Letters of names in the address: many proxies take one of 8 KiB, with the rest of its line. */
+const NAMES_MAX = 7_000;
 /** A stream has to name a topic, also while nobody wants one. This one never comes. */
 const NOTHING = "tickerd.none";
 
+/** Whether the same would not work later either. */
+const isForGood = (code) => /^4(?!29)/.test(code);
 const nameOf = ({ topic, pattern }) => topic ?? pattern;
 
 export class Stream {
@@ -74,7 +76,7 @@ export class Stream {
     else if (event === "topics") this.#ask("topics", id, "v1/topics", rest);
     else if (event === "history") this.#ask("history", id, `v1/topics/${encodeURIComponent(topic)}/history`, rest);
     else if (event === "publish") this.#ask("published", id, `v1/topics/${encodeURIComponent(topic)}`, { to: rest.to, name: this.#url.searchParams.get("name") }, { method: "POST", body: JSON.stringify(rest.value) });
-    else this.#say("error", { id, code: 405, message: `${event} needs a WebSocket`, temporary: false });
+    else this.#say("error", { id, code: 405, message: `${event} needs a WebSocket` });
   }
 
   close() {
@@ -180,18 +182,20 @@ export class Stream {
       this.#asked.delete(id);
       const of = (list) => list.filter((one) => names.includes(nameOf(one)));
       const recovered = (one) => since && (one.recovered ?? one.seq === since.seq[one.topic]);
-      const full = over.map((topic) => ({ topic, code: 413, message: "an event stream takes no more topics: name a pattern" }));
+      const full = over.map((topic) => ({ topic, code: 413, message: "the event stream is full: use patterns" }));
       this.#say("subscribed", { id, topics: of(topics).map((one) => ({ ...one, recovered: recovered(one) })), patterns: of(patterns), failed: [...of(failed), ...full] });
     }
-    // What is refused is asked for no more; what was granted before is told as over.
+    // What is refused for good is asked for no more; what was granted before is told as over.
     for (const one of failed) {
       const isOf = ([, { names }]) => names.includes(nameOf(one));
-      if ([...this.#asked].some(isOf) || !this.#wanted.delete(nameOf(one))) continue;
+      if ([...this.#asked].some(isOf) || !this.#wanted.has(nameOf(one))) continue;
+      if (isForGood(one.code)) this.#wanted.delete(nameOf(one));
       if (!asked.some(isOf)) this.#say("subscribed", { failed: [one] });
     }
   }
 
-  async #ping({ t = undefined }) {
+  /** @param {any} data */
+  async #ping({ t }) {
     try {
       await this.#options.http("client.js", { method: "HEAD", cache: "no-store" });
       this.#say("pong", { t });
@@ -205,7 +209,7 @@ export class Stream {
     try {
       this.#say(event, { ...(await this.#fetch(`${path}?${new URLSearchParams(asked)}`, init)), id });
     } catch ({ code = 0, message }) {
-      this.#say("error", { id, code, message, temporary: code === 0 || code === 429 || code >= 500 });
+      this.#say("error", { id, code, message, temporary: !isForGood(code) });
     }
   }
 

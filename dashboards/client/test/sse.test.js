@@ -150,16 +150,42 @@ test("topics that do not fit into the address are told as failed, and the others
   await world.pass(30);
   const last = FakeStream.made.at(-1);
   const asked = last.asks.get("topics").split(",");
-  assert.ok(asked.length > 300 && `${last.asks}`.length < 13_000, `${asked.length}`);
+  assert.ok(asked.length > 200 && `${last.asks}`.length < 8_000, `${asked.length}`);
   last.say("subscribed", { topics: asked.map((topic) => ({ topic, seq: 0, mode: "latest" })), patterns: [], failed: [] });
   const { topics, failed } = await one.ready;
   assert.deepEqual([topics.length + failed.length, failed[0].code], [800, 413]);
 });
 
-test("a stream that the server refuses as too large stops the client, with the reason", async () => {
-  world.make({ transport: "sse", EventSource: FakeStream, fetch: async () => new Response('{"detail":"too many names"}', { status: 413 }) });
+test("a stream that the server or a proxy refuses as too large stops the client, with the reason", async () => {
+  for (const status of [413, 414]) {
+    world.make({ transport: "sse", EventSource: FakeStream, fetch: async () => new Response('{"detail":"too many names"}', { status }) });
+    await settle();
+    FakeStream.made.at(-1).onerror();
+    await settle();
+    assert.deepEqual([world.client.status.state, world.client.status.why], ["stopped", "too many names"]);
+    world.client.close();
+  }
+});
+
+test("a topic that is refused for now stays in the address, one that is refused for good does not", async () => {
+  const client = make();
+  client.subscribe(["rooms.a", "rooms.busy", "rooms.no"]);
+  await stream(["tickerd.none"]);
+  await world.pass(30);
+  const codes = { "rooms.busy": 503, "rooms.no": 403 };
+  const one = FakeStream.made.at(-1);
+  one.say("connected", HELLO);
+  one.say("subscribed", { topics: [{ topic: "rooms.a", seq: 0, mode: "all" }], patterns: [], failed: Object.entries(codes).map(([topic, code]) => ({ topic, code, message: "no" })) });
   await settle();
-  FakeStream.made.at(-1).onerror();
+  assert.deepEqual(world.told("failed").map(({ topic }) => topic), ["rooms.busy", "rooms.no"]);
+  client.subscribe("rooms.b");
   await settle();
-  assert.deepEqual([world.client.status.state, world.client.status.why], ["stopped", "too many names"]);
+  await stream(["rooms.a", "rooms.busy", "rooms.b"]);
+});
+
+test("a stream for another token that never says whose it is ends after 30 s", async () => {
+  const { client } = await known({ ann: "ann" }, ["rooms.a"]);
+  client.setIdentity("ann2");
+  await world.pass(30_000);
+  assert.deepEqual([client.status.state, client.status.why], ["waiting", "no answer"]);
 });
