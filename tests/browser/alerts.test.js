@@ -1,5 +1,6 @@
 // Alerts as a reader has them: written in a dialog, kept in the address, seen, heard, acknowledged.
 import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
 import { after, before, test } from "node:test";
 import { quote, serveAlone, tick } from "./alone.js";
 
@@ -7,14 +8,35 @@ let alone;
 before(async () => (alone = await serveAlone()));
 after(() => alone?.close());
 
-/** Opens the board; calls of the browser's own for sound and notice are counted, and granted. */
-async function open(hash, texts, { permission = "granted", calm = false } = {}) {
-  let line;
-  const talk = ({ socket, say, sayText }) => {
-    line = { socket, say, sayText };
-    for (const text of texts) sayText(text);
+/**
+ * Opens the board; calls of the browser's own for sound and notice are counted, and granted. Once the test has lost the
+ * line, a connection is live when it is let in, and hears what `again` says.
+ */
+async function open(hash, texts, { permission = "granted", calm = false, clock = false, again = () => {} } = {}) {
+  const opened = new EventEmitter();
+  const line = {
+    lose() {
+      line.isLost = true;
+      line.socket.close();
+    },
+    letIn() {
+      line.isLost = false;
+      line.meet();
+    },
   };
+  const talk = ({ connections, ...now }) => {
+    const meet = () => {
+      now.greet();
+      if (connections > 1) again(now);
+      else for (const text of texts) now.sayText(text);
+    };
+    Object.assign(line, now, { meet });
+    if (!line.isLost) meet();
+    opened.emit("line");
+  };
+  const isOpen = once(opened, "line");
   const prepare = async (page) => {
+    if (clock) await page.clock.install();
     if (calm) await page.emulateMedia({ reducedMotion: "reduce" });
     await page.addInitScript((permission) => {
       Object.assign(globalThis, { notes: 0, told: [], asked: 0 });
@@ -37,7 +59,8 @@ async function open(hash, texts, { permission = "granted", calm = false } = {}) 
       };
     }, permission);
   };
-  const page = await alone.open(talk, { hash: `#view=board${hash}`, prepare });
+  const page = await alone.open(talk, { greeted: false, hash: `#view=board${hash}`, prepare });
+  await isOpen;
   return Object.assign(page, { line });
 }
 
@@ -48,6 +71,7 @@ const lists = (page, state, words) =>
     ([state, words]) => [...document.querySelectorAll("#alerts-list li")].some((row) => row.dataset.alarm === state && row.textContent.startsWith(words)),
     [state, words],
   );
+const stateIs = (page, text) => page.waitForFunction((text) => document.querySelector(".tile .state").textContent === text, text);
 const alarmOf = (page, name) => page.locator(`.tile[data-key="${name}"]`);
 const address = (page) => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("alerts"));
 
@@ -185,8 +209,8 @@ test("rules of an address that cannot be read are told in the dialog, and the ot
 test("a connection that is lost fires nothing and ends nothing", async () => {
   const page = await open("&tiles=sim.A&alerts=sim.A%20%3E%205", [quote("sim.A", 1, 6)]);
   await lists(page, "firing", "sim.A is above 5");
-  page.line.socket.close();
-  await page.waitForFunction(() => document.querySelector(".tile .state").textContent === "not live");
+  page.line.lose();
+  await stateIs(page, "not live");
   await lists(page, "firing", "sim.A is above 5");
   await page.close();
 });
@@ -202,11 +226,54 @@ test("a rule that holds already when it is written fires without another tick", 
 });
 
 test("a rule that waited when the connection was lost waits anew, and fires without another tick", async () => {
-  const page = await open("&tiles=sim.A&alerts=sim.A%20%3E%205%20for%203s", [quote("sim.A", 1, 6, 1_000)]);
+  const page = await open("&tiles=sim.A&alerts=sim.A%20%3E%205%20for%201h", [quote("sim.A", 1, 6, 1_000)], { clock: true });
   await page.waitForFunction(() => document.querySelector(".tile .figure")?.textContent === "6");
-  page.line.socket.close();
-  await page.waitForFunction(() => document.querySelector(".tile .state").textContent === "not live");
+  assert.deepEqual(await listed(page), []);
+  page.line.lose();
+  await stateIs(page, "not live");
+  await page.clock.fastForward("01:00:00");
+  page.line.letIn();
+  await stateIs(page, "");
+  await page.clock.runFor(1_000); // it waits from here on
+  assert.deepEqual(await listed(page), []);
+  await page.clock.fastForward("01:00:00");
   await lists(page, "firing", "sim.A is above 5");
+  await page.close();
+});
+
+test("a server that comes back without a topic, as after a restart, ends no alert of it and fires none again", async () => {
+  const hash = "&tiles=sim.A&alerts=sim.A%20%3E%205;sim.*%20stale";
+  const down = ({ say }) => say("notice", { type: "feed", feed: "sim", state: "down", since: Date.now() });
+  const again = ({ socket, say }) => {
+    down({ say });
+    socket.onMessage((text) => {
+      const { event, data } = JSON.parse(text);
+      if (event === "topics") say("topics", { id: data.id, topics: [] });
+    });
+  };
+  const page = await open(hash, [quote("sim.A", 1, 6), quote("sim.B", 1, 1)], { clock: true, again });
+  await lists(page, "firing", "sim.A is above 5");
+  down(page.line);
+  await lists(page, "firing", "sim.A is stale");
+  await lists(page, "firing", "sim.B is stale");
+  await page.click('#alerts-list button[aria-label^="Acknowledge: sim.A is above"]');
+  await page.click('#alerts-list button[aria-label^="Acknowledge: sim.B is stale"]');
+  page.line.lose();
+  await stateIs(page, "not live");
+  const before = await listed(page);
+  page.line.letIn();
+  await stateIs(page, "no value yet");
+  await page.clock.runFor(10_000); // longer than an end is waited for
+  assert.deepEqual(await listed(page), before);
+  page.line.sayText(quote("sim.A", 1, 6));
+  await stateIs(page, "feed is down");
+  await page.clock.runFor(1_000);
+  assert.deepEqual(await listed(page), before);
+  // Told to be retired, it is another matter.
+  page.line.say("notice", { type: "topics", added: [], removed: ["sim.A"] });
+  await lists(page, "over", "sim.A was stale");
+  await page.clock.runFor(1_000);
+  assert.deepEqual((await listed(page)).map(([state]) => state), ["over", "acknowledged"]);
   await page.close();
 });
 
@@ -220,7 +287,7 @@ test("a topic that has ended is not shown as live, and its alert is over", async
   page.line.say("notice", { type: "feed", feed: "sim", state: "down", since: Date.now() });
   await lists(page, "over", "sim.A was above 5");
   await page.waitForFunction(() => document.querySelectorAll("#alerts-list li").length === 1);
-  assert.match(await page.textContent('.tile[data-key="sim.A"] .state'), /^ended at \d/);
+  await page.waitForFunction(() => /^ended at \d/.test(document.querySelector('.tile[data-key="sim.A"] .state').textContent));
   await page.getByRole("button", { name: /^Dismiss: sim.A/ }).click();
   await page.waitForFunction(() => document.querySelectorAll("#alerts-list li").length === 0);
   page.line.sayText(quote("sim.A", 2, 4));

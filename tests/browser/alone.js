@@ -47,7 +47,7 @@ export async function serveAlone({ charts = false } = {}) {
 
   /**
    * Opens the page; each connection it makes is handed to `talk` with a `say(event, data)`, after `connected` unless
-   * it is not to be `greeted`. Without `talk` no connection opens, as at a server that refuses the page.
+   * it is not to be `greeted`: then `greet()` says that, when the test likes. Without `talk` no connection opens, as at a server that refuses the page.
    */
   async function open(talk, { greeted = true, hash = "", prepare = () => {} } = {}) {
     const page = await browser.context.newPage();
@@ -66,8 +66,9 @@ export async function serveAlone({ charts = false } = {}) {
       const say = (event, data) => socket.send(JSON.stringify({ event, data }));
       const sayText = (text) => socket.send(text);
       const hello = { v: 1, server: "tickerd/9.9.9", conn: "c1", epoch: "e", heartbeat_ms: 15_000, limits: {} };
-      if (greeted) say("connected", hello);
-      talk({ socket, say, sayText, connections });
+      const greet = () => say("connected", hello);
+      if (greeted) greet();
+      talk({ socket, say, sayText, greet, connections });
     };
     if (talk) {
       // A socket in a worker is out of a test's reach; without workers the page has a common one.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as axis from "../../dashboards/web/src/chart/axis.js";
 import { quote, serveAlone, tick } from "./alone.js";
-import { drawn, hasLine, linkSays } from "./view.js";
+import { drawn, hasLine, linkSays, rowOf } from "./view.js";
 
 /** Half a second past a full minute: a label of the time stands at the right edge of every window. */
 const NOW = new Date(2026, 10, 28, 21, 5, 0, 500).getTime();
@@ -191,5 +191,26 @@ test("the line of a topic that has ended stops, and the chart says so", async ()
   await page.waitForFunction(() => document.querySelector(".chart .note").textContent.startsWith("Hatched: nothing is known of the time before"));
   line.say("notice", { type: "topics", added: [], removed: ["sim.A"] });
   await page.waitForFunction(() => /the time since 21:04:50.*\. sim\.A ended at 21:0\d:\d\d\.$/.test(document.querySelector(".chart .note").textContent));
+  await page.close();
+});
+
+test("a chart of a topic that has never spoken does not say that it ended", async () => {
+  const talk = ({ socket, say }) =>
+    socket.onMessage((text) => {
+      const { event, data } = JSON.parse(text);
+      const past = [JSON.parse(quote("sim.A", 1, "1.00", NOW - 10_000))];
+      if (event === "history") say("history", { id: data.id, topic: "sim.A", values: past });
+      if (event === "topics") say("topics", { id: data.id, topics: [{ topic: "sim.B", kind: "quote", seq: 1, ts: NOW }] });
+    });
+  let line;
+  const page = await openDrawn((connection) => talk((line = connection)), { hash: "#topics=sim.A" });
+  const note = () => page.textContent(".chart .note");
+  const isListed = (state) => rowOf(page, "sim.B").waitFor({ state });
+  await isListed("attached");
+  await page.waitForFunction(() => document.querySelector(".chart .note").textContent.startsWith("Hatched"));
+  assert.doesNotMatch(await note(), /ended/);
+  line.say("notice", { type: "topics", added: [], removed: ["sim.A", "sim.B"] });
+  await isListed("detached");
+  assert.doesNotMatch(await note(), /ended/);
   await page.close();
 });

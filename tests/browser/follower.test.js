@@ -1,4 +1,4 @@
-// What the page knows of its topics when it is hidden, without a browser.
+// What the page knows of its topics when it is hidden, and at a new connection, without a browser.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, test } from "node:test";
@@ -42,4 +42,22 @@ test("a hidden page has the newest of each topic, however many come at once", as
   await gap;
   client.close();
   assert.equal([...topics.all()].filter(({ text }) => text !== "").length, TOPICS);
+});
+
+test("a topic that a list lacks is gone, and only one that is told to be removed has ended", async () => {
+  const hear = {};
+  const told = [];
+  const client = {
+    on: (what, heard) => (hear[what] = heard),
+    topics: async () => [{ topic: "sim.B", kind: "quote", seq: 1, ts: 1 }],
+  };
+  const topics = new Topics();
+  const follower = new Follower(client, topics);
+  follower.onGone = (name) => told.push(["gone", name]);
+  follower.onEnd = (name) => told.push(["ended", name]);
+  for (const name of ["sim.A", "sim.B"]) topics.ensure(name);
+  await follower.list();
+  assert.deepEqual(told.splice(0), [["gone", "sim.A"]]);
+  hear.topics({ removed: ["sim.B"] });
+  assert.deepEqual(told, [["ended", "sim.B"]]);
 });

@@ -241,6 +241,22 @@ for (const isMarked of [true, false]) {
   });
 }
 
+test("of a topic that is not known nothing ends, and of one that is no more nothing begins", () => {
+  const watches = new Watches();
+  watches.take(["sim.A > 1", "sim.A stale"].map(readRule));
+  const [above, stale] = watches.of("sim.A");
+  const topic = { figures: ["v"], number: 2, staleSince: 0 };
+  const states = () => [above.state, stale.state];
+  const look = (topic, now, isDown) => [above.look(topic, now, now, true, isDown), stale.look(topic, now, now, true, isDown)];
+  assert.deepEqual(look(topic, 0, true), [true, true]);
+  for (let now = 0; now <= 2 * HOLD_MS; now += HOLD_MS) assert.deepEqual(look(undefined, now, true), [false, false]);
+  assert.deepEqual(states(), ["firing", "firing"]);
+  for (const watch of [above, stale]) watch.lose(1);
+  assert.deepEqual(look(undefined, 2, true), [false, false]);
+  assert.deepEqual(states(), ["over", "over"]);
+  assert.deepEqual(look(topic, 3, true), [true, true], "it is back");
+});
+
 test("an alert of a topic that is no more is over, and is forgotten once it was seen", () => {
   const watches = new Watches();
   watches.take([readRule("host.proc.* > 90")]);

@@ -216,11 +216,15 @@ follower.onTopic = (topic) => {
   table.recount();
   draw();
 };
-follower.onEnd = (name) => {
+follower.onGone = (name) => {
   table.remove(name);
-  if (charts.draws(name)) charts.end(name, client.now()); // it waits there for its return
-  else topics.remove(name);
+  if (!charts.draws(name)) topics.remove(name); // else its chart waits for its return
   draw();
+};
+follower.onEnd = (name) => {
+  alerts.end(name, client.now());
+  charts.end(name, client.now());
+  follower.onGone(name);
 };
 follower.onRefused = (what) => (what.code === 401 ? visitor.need() : notices.error(what));
 feeds.onFeed = (notice) => {

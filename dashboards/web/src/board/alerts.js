@@ -77,6 +77,16 @@ export class Alerts {
     if (fired.length > 0) this.#call(fired, now);
   }
 
+  /** A topic was retired by its feed: its alerts are over. */
+  end(name, serverNow) {
+    if (!this.#hasRules) return;
+    for (const watch of this.#watches.of(name)) {
+      const before = watch.state;
+      watch.lose(serverNow);
+      if (watch.state !== before) this.#changed(watch);
+    }
+  }
+
   /** Rules are new, or more or less is known of topics: the next beat looks at all, as a topic may never move again. */
   wake() {
     this.#isAwake = true;
@@ -87,7 +97,7 @@ export class Alerts {
     if (!this.#hasRules && !this.#isDirty) return;
     if (this.#topics.size !== this.#knownTopics) {
       this.#knownTopics = this.#topics.size;
-      this.#watches.prune((name) => this.#there(name) !== undefined);
+      this.#watches.prune((name) => this.#isThere(name));
       for (const { name } of this.#topics.all()) this.#watches.of(name);
     }
     const fired = [];
@@ -95,9 +105,9 @@ export class Alerts {
     this.#isAwake = false;
     for (const watch of this.#watches.all()) {
       if (watch.state === "quiet" && !watch.rule.stale && !isAwake) continue;
-      const topic = this.#there(watch.name);
-      if (!topic) this.#lose(watch, serverNow);
-      else if (this.#look(watch, topic, now, serverNow)) fired.push(watch);
+      const topic = this.#topics.get(watch.name);
+      if (topic?.endedAt) continue;
+      if (this.#look(watch, topic, now, serverNow)) fired.push(watch);
     }
     if (fired.length > 0) this.#call(fired, now);
     // Also while the page is paused, which draws nothing else.
@@ -153,17 +163,9 @@ export class Alerts {
     this.#isDirty = true;
   }
 
-  /** The topic of that name, if it has not ended. */
-  #there(name) {
+  #isThere(name) {
     const topic = this.#topics.get(name);
-    return topic?.endedAt ? undefined : topic;
-  }
-
-  /** An alert of a topic that is no more is over. */
-  #lose(watch, serverNow) {
-    const before = watch.state;
-    watch.lose(serverNow);
-    if (watch.state !== before) this.#changed(watch);
+    return topic !== undefined && topic.endedAt === 0;
   }
 
   /** True when it fires. */

@@ -21,6 +21,7 @@ export class Watch {
 
   #began = null;
   #ended = null;
+  #isLost = false;
 
   constructor(rule, name) {
     this.rule = rule;
@@ -45,10 +46,12 @@ export class Watch {
   }
 
   /**
-   * Looks at the topic. `now` is a clock that never goes back; without `isKnown` nothing is known of the topic now, and
-   * what was pending begins again; `isDown`: its feed is known to be down. True when it fires.
+   * Looks at the topic, undefined while the page has none of that name. `now` is a clock that never goes back; without
+   * `isKnown` nothing is known of the topic now, and what was pending begins again; `isDown`: its feed is known to be down. True when it fires.
    */
   look(topic, now, serverNow, isKnown, isDown = false) {
+    if (this.#isLost && topic === undefined) return false;
+    this.#isLost = false;
     const { rule } = this;
     let begins;
     let ends;
@@ -88,8 +91,9 @@ export class Watch {
     this.#began = this.#ended = null;
   }
 
-  /** Its topic is no more. */
+  /** Its topic is no more: until it is back, nothing begins. */
   lose(serverNow) {
+    this.#isLost = true;
     if (this.state !== "over") this.#end(serverNow);
   }
 

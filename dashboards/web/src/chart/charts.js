@@ -146,10 +146,10 @@ export class Charts {
   end(name, serverNow) {
     for (const trace of this.#traces) {
       if (trace.topic.name !== name) continue;
-      trace.topic.endedAt ||= serverNow;
+      if (trace.topic.text !== "") trace.topic.endedAt ||= serverNow;
       trace.series.gap();
+      this.redraw();
     }
-    this.redraw();
   }
 
   /** An answer to `history`; its text, where there is one, keeps the digits. */

@@ -9,6 +9,8 @@ export class Follower {
   onTopic = () => {};
   /** Called with the name of a topic that its feed has retired. */
   onEnd = () => {};
+  /** Called with the name of a topic that is not among those that have spoken: a restart may have lost it. */
+  onGone = () => {};
   /** Called with what the server did not grant: `{code, name, message}`. */
   onRefused = () => {};
 
@@ -68,7 +70,7 @@ export class Follower {
       if (topic.text === "") Object.assign(topic, { kind, seq, ts });
       this.onTopic(topic);
     }
-    for (const { name } of [...this.#topics.all()]) if (!names.has(name)) this.onEnd(name);
+    for (const { name } of [...this.#topics.all()]) if (!names.has(name)) this.onGone(name);
   }
 
   /** A new connection tells anew which topics are stale. */
