@@ -21,6 +21,8 @@ use tracing_subscriber::layer::Context;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Lines that are remembered. One that finds no room is written each time.
 const LINES_MAX: usize = 256;
+/// How long the end of the process waits for the lines that are remembered.
+const SETTLE_MAX: Duration = Duration::from_millis(100);
 /// Bytes of the last one that are told.
 const LAST_BYTES_MAX: usize = 1024;
 /// The target of a feed's changes of state, in `tickerd-host`.
@@ -82,11 +84,15 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for Once<L> {
 
 /// Tells of all repeats now: the process is about to end.
 pub fn settle() {
-    // Whoever panics may hold it, and what is told then matters less than that it ends.
-    let all = match SHARED.table.try_lock() {
-        Ok(mut table) => table.due(Instant::now(), true),
-        Err(TryLockError::Poisoned(table)) => table.into_inner().due(Instant::now(), true),
-        Err(TryLockError::WouldBlock) => return,
+    let until = Instant::now() + SETTLE_MAX;
+    let all = loop {
+        match SHARED.table.try_lock() {
+            Ok(mut table) => break table.due(Instant::now(), true),
+            Err(TryLockError::Poisoned(table)) => break table.into_inner().due(Instant::now(), true),
+            // Others hold it for a moment. Whoever panics may hold it for good, and then it matters more that the process ends.
+            Err(TryLockError::WouldBlock) if Instant::now() > until => return,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+        }
     };
     all.iter().for_each(Repeats::tell);
 }
