@@ -48,10 +48,13 @@ export async function serveAlone({ charts = false } = {}) {
   /**
    * Opens the page; each connection it makes is handed to `talk` with a `say(event, data)`, after `connected` unless
    * it is not to be `greeted`: then `greet()` says that, when the test likes. Without `talk` no connection opens, as at a server that refuses the page.
+   * The page's `met` is the first connection, which comes a little later than the page.
    */
   async function open(talk, { greeted = true, hash = "", prepare = () => {} } = {}) {
     const page = await browser.context.newPage();
     let connections = 0;
+    let meet;
+    const met = new Promise((resolve) => (meet = resolve));
     // What the page puts off, and for how long.
     await page.addInitScript(() => {
       const { setTimeout } = globalThis;
@@ -67,8 +70,10 @@ export async function serveAlone({ charts = false } = {}) {
       const sayText = (text) => socket.send(text);
       const hello = { v: 1, server: "tickerd/9.9.9", conn: "c1", epoch: "e", heartbeat_ms: 15_000, limits: {} };
       const greet = () => say("connected", hello);
+      const connection = { socket, say, sayText, greet, connections };
       if (greeted) greet();
-      talk({ socket, say, sayText, greet, connections });
+      talk(connection);
+      meet(connection);
     };
     if (talk) {
       // A socket in a worker is out of a test's reach; without workers the page has a common one.
@@ -77,7 +82,7 @@ export async function serveAlone({ charts = false } = {}) {
     }
     await prepare(page);
     await page.goto(url + hash);
-    return page;
+    return Object.assign(page, { met });
   }
 
   async function close() {

@@ -32,13 +32,9 @@ const withBars = (closes, more = {}) => async (page) => {
 
 /** Opens the board on a connection that says `texts`; `say` and `socket` are the test's afterwards. */
 async function open(hash, texts, prepare) {
-  let line;
-  const talk = ({ socket, say, sayText }) => {
-    line = { socket, say, sayText };
-    for (const text of texts) sayText(text);
-  };
+  const talk = ({ sayText }) => texts.forEach((text) => sayText(text));
   const page = await alone.open(talk, { hash: `#view=board${hash}`, prepare });
-  return Object.assign(page, { line });
+  return Object.assign(page, { line: await page.met });
 }
 
 const tile = (page, key) => page.locator(`.tile[data-key="${key}"]`);

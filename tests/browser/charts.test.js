@@ -184,8 +184,8 @@ test("the chart that is one too many is refused with words, and none is closed f
 });
 
 test("the line of a topic that has ended stops, and the chart says so", async () => {
-  let line;
-  const page = await openDrawn((connection) => (line = connection), { hash: "#topics=sim.A" });
+  const page = await openDrawn(() => {}, { hash: "#topics=sim.A" });
+  const line = await page.met;
   line.sayText(quote("sim.A", 1, "1.00", NOW - 20_000));
   line.sayText(quote("sim.A", 2, "2.00", NOW - 10_000));
   await page.waitForFunction(() => document.querySelector(".chart .note").textContent.startsWith("Hatched: nothing is known of the time before"));

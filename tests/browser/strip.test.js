@@ -11,17 +11,12 @@ const day = (topic, price, change, percent) => tick("quote", topic, 1, `{"price"
 const quotes = (n) => Array.from({ length: n }, (_, i) => day(`sim.Q${String(i).padStart(2, "0")}`, `"${100 + i}.50"`, "-0.5", "-0.4"));
 
 async function open(hash, texts, { calm = false, width = 1360 } = {}) {
-  let line;
-  const talk = ({ say, sayText }) => {
-    line = { say, sayText };
-    for (const text of texts) sayText(text);
-  };
+  const talk = ({ sayText }) => texts.forEach((text) => sayText(text));
   const prepare = async (page) => {
     await page.setViewportSize({ width, height: 800 });
     await page.emulateMedia({ reducedMotion: calm ? "reduce" : "no-preference" });
   };
-  const page = await alone.open(talk, { hash, prepare });
-  return Object.assign(page, { line });
+  return alone.open(talk, { hash, prepare });
 }
 
 const left = (page) => page.$eval("#strip .track", (track) => track.getBoundingClientRect().left);
@@ -83,22 +78,22 @@ test("who listens has a plain list; the line that runs is not read", async () =>
 test("few symbols stand still; a new one comes by itself, and its figure is live", async () => {
   const page = await open("", [quote("sim.A", 1, 5)]);
   await runs(page, "fits");
-  page.line.sayText(quote("sim.B", 1, 7));
+  const line = await page.met;
+  line.sayText(quote("sim.B", 1, 7));
   await page.waitForFunction(() => document.querySelectorAll("#strip .track > :first-child .symbol").length === 2);
-  page.line.sayText(quote("sim.B", 2, 8));
+  line.sayText(quote("sim.B", 2, 8));
   await page.waitForFunction(() => document.querySelector('#strip .symbol[title="sim.B"] span').textContent === "8");
-  page.line.say("notice", { type: "stale", topics: ["sim.B"], since: Date.now() });
+  line.say("notice", { type: "stale", topics: ["sim.B"], since: Date.now() });
   await page.waitForFunction(() => document.querySelector('#strip .symbol[title="sim.B"] i').textContent.startsWith("stale since"));
   await page.close();
 });
 
 test("its room is kept while it is not known: nothing moves away from a pointer when the first symbols come", async () => {
-  let line;
-  const page = await alone.open((one) => (line = one), { hash: "#view=board" });
+  const page = await alone.open(() => {}, { hash: "#view=board" });
   const button = page.getByRole("button", { name: "Add tiles" });
   const before = await button.boundingBox();
   assert.equal(await page.isVisible("#strip"), false);
-  line.sayText(quote("sim.A", 1, 5));
+  (await page.met).sayText(quote("sim.A", 1, 5));
   await runs(page, "fits");
   assert.equal((await button.boundingBox()).y, before.y);
   await page.close();
