@@ -157,7 +157,7 @@ fn whole(number: &str, fraction_and_unit: &str, units: &[(&str, u64)]) -> Option
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     let scale = 10u64.checked_pow(u32::try_from(digits.len()).ok()?)?;
     let scaled = format!("{number}{digits}").parse::<u64>().ok()?.checked_mul(*factor)?;
-    (scaled % scale == 0).then(|| write(scaled / scale, units, "0"))
+    (scaled % scale == 0).then(|| write(scaled / scale, units, &format!("0{unit}")))
 }
 
 fn write(count: u64, units: &[(&str, u64)], zero: &str) -> String {
@@ -208,6 +208,7 @@ mod tests {
             ("2days", "not a unit", Some("48h")),
             ("1.5s", "whole number", Some("1500ms")),
             ("0.5m", "whole number", Some("30s")),
+            ("0.0d", "whole number", Some("0d")),
             ("1.0001ms", "whole number", None),
             ("99999999999999999999s", "larger than can be counted", None),
             ("15µs", "not a unit", None),
@@ -225,6 +226,7 @@ mod tests {
             ("1mb", Some("1MB")),
             ("12 KiB", Some("12KiB")),
             ("1.5KiB", Some("1536B")),
+            ("0.0MiB", Some("0MiB")),
         ] {
             assert_eq!(parse_size(text).expect_err(text).instead.as_deref(), instead, "{text}");
         }
