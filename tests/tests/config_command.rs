@@ -89,6 +89,19 @@ async fn conf_d_counts_and_is_shown_with_its_origin() {
     running.metric_until("tickerd_feed_state{feed=\"sim\",state=\"up\"}", |up| up == 1.0).await;
 }
 
+/// Goal: a program that prints the line which the starter shows is a feed that is up.
+#[tokio::test]
+async fn the_starters_line_is_a_line_of_a_feed() {
+    let folder = TempDir::new().unwrap();
+    let starter = tickerd(folder.path(), &["config", "init"]).await.1;
+    let (_, shown) = starter.split_once("one JSON object a line: ").unwrap();
+    let line = shown.lines().next().unwrap();
+    let lines = exec("lines", ["/bin/sh", "-c", &format!("echo '{line}'; exec cat >/dev/null")]);
+    let daemon = daemon().feed(lines).run().await;
+    daemon.metric_until("tickerd_feed_state{feed=\"lines\",state=\"up\"}", |up| up == 1.0).await;
+    assert_eq!(daemon.metric("tickerd_feed_samples_total{feed=\"lines\"}").await, Some(1.0));
+}
+
 /// Every setting that a `#` without a space behind it switches off.
 fn switched_on(text: &str) -> String {
     let on = |line: &str| match line.strip_prefix('#') {
