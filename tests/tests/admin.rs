@@ -196,7 +196,8 @@ async fn exit_codes_say_whether_anyone_is_there() {
     for (wrong, code) in [
         (&["top"][..], 64),
         (&["status", "--socket", "a", "--admin", "b"], 64),
-        (&["status", "--admin", "ftp://x"], 1),
+        (&["status", "--admin", "ftp://x"], 64),
+        (&["status", "--admin", "http://127.0.0.1:1"], 64),
         (&["connections", "--topic", "s.*"], 1),
         (&["disconnect", "--user", "ann"], 1),
     ] {
@@ -212,6 +213,50 @@ async fn exit_codes_say_whether_anyone_is_there() {
     let script = Script::new("late");
     let waiting = tickerd_tests::daemon().feed(script.feed()).run().await;
     assert_eq!(told(&waiting, &["status"]).await.status.code(), Some(1));
+}
+
+/// Goal: no command takes an answer without its own part for success, whatever else answers at the place.
+#[tokio::test]
+async fn an_answer_to_something_else_is_no_success() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::UnixListener;
+
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("other.sock");
+    let listener = UnixListener::bind(&place).unwrap();
+    let other = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut line = String::new();
+            if BufReader::new(&mut stream).read_line(&mut line).await.is_ok() {
+                // The command may have gone by then.
+                let _ = stream.write_all(b"{}\n").await;
+            }
+        }
+    });
+    for command in [
+        &["status"][..],
+        &["status", "--json"],
+        &["connections"],
+        &["feed", "list"],
+        &["feed", "reload"],
+        &["reload"],
+        &["disconnect", "--user", "a"],
+        &["cluster", "status"],
+        &["cluster", "drain"],
+        &["loglevel"],
+        &["top", "--once"],
+    ] {
+        let mut program = tickerd_tests::daemon::command();
+        program.args(command).arg("--socket").arg(&place);
+        let output = within("the command", program.output()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{command:?}: {said}");
+        assert!(
+            said.contains("no tickerd of this version") && output.stdout.is_empty(),
+            "{command:?}: {said}"
+        );
+    }
+    other.abort();
 }
 
 /// Goal: who does not read its answer holds nobody up, and strange commands are refused.

@@ -30,7 +30,7 @@ pub fn ask(
 ) -> Result<Answer, Unreached> {
     let (path, body) = path(command)?;
     let token = token.map(read_token).transpose()?.ok_or_else(|| {
-        Unreached::Refused(
+        Unreached::Usage(
             "an admin listener wants its token; name its file with --admin-token FILE".to_owned(),
         )
     })?;

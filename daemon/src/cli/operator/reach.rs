@@ -113,8 +113,18 @@ impl Reach {
     /// Asks the daemon.
     ///
     /// # Errors
-    /// It is not there, or does not answer.
+    /// It is not there, or does not answer, or its answer is to something else.
     pub fn ask(&self, command: &Command) -> Result<Answer, Unreached> {
+        let answer = self.answer(command)?;
+        match answer.error.is_some() || is_answered(command, &answer) {
+            true => Ok(answer),
+            false => {
+                Err(Unreached::Away("what answers is no tickerd of this version; restart it".to_owned()))
+            }
+        }
+    }
+
+    fn answer(&self, command: &Command) -> Result<Answer, Unreached> {
         let http = |url: &str| http::ask(url, self.admin_token.as_deref(), command, patience(command));
         if let Some(url) = &self.admin {
             return http(url);
@@ -140,6 +150,22 @@ impl Reach {
             (Some(why), _) => Err(why),
             (None, _) => Err(not_found(by_http)),
         }
+    }
+}
+
+/// Whether the answer has what belongs to the command.
+fn is_answered(command: &Command, answer: &Answer) -> bool {
+    match command {
+        Command::Status {} => answer.status.is_some(),
+        Command::FeedList {} => answer.feeds.is_some(),
+        Command::Topics { .. } => answer.topics.is_some(),
+        Command::Connections { .. } => answer.connections.is_some(),
+        Command::FeedReload { .. } => answer.reloads.is_some(),
+        Command::Reload {} => answer.reload.is_some(),
+        Command::Disconnect { .. } => answer.disconnected.is_some(),
+        Command::ClusterStatus {} => answer.cluster.is_some(),
+        Command::ClusterMove { .. } | Command::ClusterDrain {} => answer.moved.is_some(),
+        Command::Loglevel { .. } => answer.level.is_some(),
     }
 }
 
@@ -232,5 +258,6 @@ mod tests {
         let admin = Some("http://127.0.0.1:1".to_owned());
         let error = Reach { admin, ..Reach::default() }.ask(&Command::Status {}).unwrap_err();
         assert!(error.to_string().contains("--admin-token FILE"), "{error}");
+        assert_eq!(error.exit_code(), EXIT_USAGE);
     }
 }
