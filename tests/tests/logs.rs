@@ -66,6 +66,12 @@ async fn each_line_of_json_is_an_object() {
     let told: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!((output.status.code(), &told["level"]), (Some(78), &json!("error")));
     assert!(told["message"].as_str().unwrap().contains("heartbeat"), "{told}");
+    let mut command = tickerd_tests::daemon::command();
+    command.envs([("TICKERD_LOG_FORMAT", "json"), ("TICKERD_LOG", "bogus")]);
+    let output = within("the end", command.output()).await.unwrap();
+    let told: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((output.status.code(), &told["level"]), (Some(64), &json!("error")));
+    assert!(told["message"].as_str().unwrap().contains("TICKERD_LOG"), "{told}");
 }
 
 #[tokio::test]

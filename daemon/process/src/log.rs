@@ -69,10 +69,11 @@ impl Format {
 /// # Errors
 /// Which of the two is wrong and what to write.
 pub fn start(format: Option<Format>) -> Result<(), String> {
-    let text = std::env::var("TICKERD_LOG").ok();
-    let targets = filter(text.as_deref())?;
+    // First, so that what is wrong with the level is written in it.
     let format = format.map_or_else(Format::from_env, Ok)?;
     let _ = FORMAT.set(format);
+    let text = std::env::var("TICKERD_LOG").ok();
+    let targets = filter(text.as_deref())?;
     // Its descriptor and its thread are had now. When the first line is about a lack of them, there may be none.
     output::stderr();
     let (targets, handle) = reload::Layer::new(targets);
