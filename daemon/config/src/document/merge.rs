@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Entry, FREE, Table, Value, is_private, join};
+use super::hiding::{FREE, is_private};
+use super::{Entry, Table, Value, join};
 
 impl Table {
     /// Lays a later file over this one. Its `[[feed]]` and the like come after those that are here; any other value of it

@@ -1,5 +1,6 @@
 //! The configuration as one tree of values that remember where they were written: file, environment or flag.
 
+mod hiding;
 mod merge;
 
 use std::collections::BTreeSet;
@@ -10,21 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Code, Origin, Problem, Source};
 
-/// What is never shown: the values of the plugin's own table, and what stands where a secret's place is named.
-const PRIVATE: [&str; 8] = [
-    "feed.config",
-    "auth.token.token",
-    "auth.issuer.secret",
-    "server.admin_token",
-    "server.signing.key",
-    "server.signing.previous",
-    "cluster.credentials",
-    "cluster.password",
-];
-/// Tables that hold these. A text that stands in their place may be a secret.
-const HOLDERS: [&str; 5] = ["auth", "auth.token", "auth.issuer", "server.signing", "cluster"];
-/// Lists of addresses, in which a user and a password may stand.
-const ADDRESSES: &str = "cluster.nats";
+pub(super) use hiding::{hidden, is_private};
 
 /// The `[[…]]`.
 pub(super) const LISTS: [&[&str]; 6] = [
@@ -35,15 +22,6 @@ pub(super) const LISTS: [&[&str]; 6] = [
     &["auth", "certificate"],
     &["auth", "group"],
 ];
-
-/// Tables whose keys are not of a fixed set, and no secrets.
-const FREE: [&str; 1] = ["bars.keep"];
-
-pub(super) fn is_private(path: &str) -> bool {
-    PRIVATE.iter().any(|private| {
-        path.strip_prefix(private).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    })
-}
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]
@@ -148,48 +126,6 @@ impl Entry {
     }
 }
 
-/// The places of values that must not be shown: those of a feed's own configuration, and those of keys that are not
-/// `known`, since such a key may be a misspelt one of these.
-pub(super) fn hidden(root: &Table, known: &BTreeSet<String>) -> Vec<Range<usize>> {
-    let mut hidden = Vec::new();
-    hide_unknown(root, "", known, &mut hidden);
-    hidden
-}
-
-fn hide_unknown(table: &Table, family: &str, known: &BTreeSet<String>, hidden: &mut Vec<Range<usize>>) {
-    for Entry { key, node, .. } in &table.0 {
-        let path = join(family, key);
-        if is_private(&path) || !known.contains(&path) {
-            hide_all(node, hidden);
-            continue;
-        }
-        if FREE.contains(&path.as_str()) {
-            continue;
-        }
-        let tables = match &node.value {
-            Value::Array(items) => items.as_slice(),
-            _ => std::slice::from_ref(node),
-        };
-        for node in tables {
-            match &node.value {
-                Value::Table(table) => hide_unknown(table, &path, known, hidden),
-                Value::String(text) if path == ADDRESSES && !text.contains('@') => {}
-                _ if path == ADDRESSES || HOLDERS.contains(&path.as_str()) => hide_all(node, hidden),
-                _ => {}
-            }
-        }
-    }
-}
-
-fn hide_all(node: &Node, hidden: &mut Vec<Range<usize>>) {
-    match (&node.value, &node.origin) {
-        (Value::Table(table), _) => table.0.iter().for_each(|entry| hide_all(&entry.node, hidden)),
-        (Value::Array(items), _) => items.iter().for_each(|item| hide_all(item, hidden)),
-        (_, Origin::File(range)) => hidden.push(range.clone()),
-        _ => {}
-    }
-}
-
 /// What is no TOML.
 #[derive(Debug)]
 pub(super) struct SyntaxError {
@@ -211,7 +147,8 @@ pub(super) fn parse(
         let span = error.span().unwrap_or(0..0);
         let span = file.start + span.start..file.start + span.end;
         let is_local = is_in_value(source.line_at(span.start).1);
-        let problem = syntax_problem(source, known, span, error.message());
+        let is_sound = errors.iter().all(|earlier| earlier.is_local);
+        let problem = syntax_problem(source, known, span, error.message(), is_sound);
         // One mistake often causes several errors on the same line. Only the first is kept.
         if !errors.iter().any(|earlier| earlier.problem.is_on_line_of(&problem)) {
             errors.push(SyntaxError { problem, is_local });
@@ -227,43 +164,18 @@ fn is_in_value(line: &str) -> bool {
     })
 }
 
-/// The part of an unreadable line that must not be shown: everything after its key or header, unless that key is one
-/// of the `known` ones. The table it belongs to is found in the lines above, since there is no tree to ask.
-fn hidden_in_line(
+fn syntax_problem(
     source: &Source,
     known: &BTreeSet<String>,
-    start: usize,
-    line: &str,
-) -> Option<Range<usize>> {
-    let trimmed = line.trim_start();
-    if trimmed.starts_with('[') {
-        let header = line.rfind(']').map_or(line.len(), |at| at + 1);
-        return Some(start + header..start + line.len());
-    }
-    let above = source.above(start).lines().rev();
-    let is_header = |line: &&str| line.trim_start().starts_with('[');
-    // A value may continue over several lines.
-    let keyed = std::iter::once(line).chain(above.clone()).take_while(|line| !is_header(line));
-    let key = keyed.filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim()).next();
-    let family = above
-        .clone()
-        .find(is_header)
-        .unwrap_or_default()
-        .trim_matches(|c: char| c.is_whitespace() || "[]".contains(c));
-    let path = join(family, key.unwrap_or_default());
-    let is_known = known.contains(&path) || FREE.contains(&family);
-    let may_hold = path == ADDRESSES || HOLDERS.contains(&path.as_str());
-    if !is_private(&path) && !may_hold && is_known && !is_private(family) {
-        return None;
-    }
-    let shown = line.find('=').map_or(0, |at| at + 1);
-    Some(start + shown..start + line.len())
-}
-
-fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>, message: &str) -> Problem {
+    span: Range<usize>,
+    message: &str,
+    is_sound: bool,
+) -> Problem {
     let (start, line) = source.line_at(span.start);
-    let hidden = hidden_in_line(source, known, start, line).filter(|range| !range.is_empty());
+    let hidden = hiding::in_line(source, known, start, line, is_sound).filter(|range| !range.is_empty());
     let is_hidden = hidden.is_some();
+    // What is hidden from its first letter on has no key that may be named.
+    let is_keyed = hidden.as_ref().is_none_or(|range| range.start > start);
     let source = &source.clone().hiding(hidden.into_iter().collect());
     let value =
         line.split_once('=').map(|(key, value)| (key.len() + 1, value.split('#').next().unwrap_or_default()));
@@ -272,7 +184,7 @@ fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>,
         !value.is_empty() && !value.contains(['"', '\'', '[', ']', '{', '}', '='])
     });
     let origin = |range| Origin::File(range);
-    if let Some((offset, value)) = unquoted.filter(|_| !message.contains("duplicate")) {
+    if let Some((offset, value)) = unquoted.filter(|_| is_keyed && !message.contains("duplicate")) {
         let at = start + offset + (value.len() - value.trim_start().len());
         let text = value.trim();
         let range = at..at + text.len();
@@ -284,7 +196,7 @@ fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>,
         return Problem::new(source, &origin(range), "", &what)
             .code(Code::NotToml)
             .allowed("texts, durations, sizes and addresses in quotes; numbers, true and false without")
-            .change(format!("write {key} = \"{text}\""));
+            .change(format!("write {key} = {}", as_toml(text)));
     }
     let change = if message.contains("duplicate") {
         "keep one of the two"
@@ -294,6 +206,15 @@ fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>,
     Problem::new(source, &origin(span), "", &format!("this is not TOML: {message}"))
         .code(Code::NotToml)
         .change(change)
+}
+
+/// What was probably meant by a text without quotes.
+fn as_toml(text: &str) -> String {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => "true".to_owned(),
+        "false" | "no" | "off" => "false".to_owned(),
+        _ => format!("\"{text}\""),
+    }
 }
 
 /// `start` is where the file's text begins.

@@ -88,7 +88,7 @@ fn slips_are_told_with_place_and_remedy() {
         ("[[topic]]\nname = \"r.a\"\nhistory = { ages = \"8d\" }".into(), &["did you mean `age`?"]),
         ("[feed]\nname = \"a\"".into(), &["this is one table", "write [[feed]]"]),
         ("feed = 3".into(), &["write [[feed]]"]),
-        ("feed = [3]".into(), &["feed[0] = 3: this is an integer, not a table"]),
+        ("feed = [3]".into(), &["feed[0]: this is an integer, not a table"]),
         ("[server]\nlisten = \"127.0.0.1:1\"".into(), &["write [\"127.0.0.1:1\"]"]),
         ("[server]\nlisten = []".into(), &["1 to 16 addresses"]),
         (
