@@ -88,6 +88,17 @@ pub fn finished(answer: Answer, finish: impl FnOnce(&mut Reply) + Send + 'static
     }
 }
 
+/// Says that a response is its connection's last. Not where it becomes a WebSocket, which goes on; and a 426 says both
+/// that and `upgrade` (RFC 9110 7.8).
+pub fn end_with(response: &mut Reply) {
+    let ends = match response.status() {
+        StatusCode::SWITCHING_PROTOCOLS => return,
+        StatusCode::UPGRADE_REQUIRED => "upgrade, close",
+        _ => "close",
+    };
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static(ends));
+}
+
 /// Headers of every response but the 101, which browsers read none of.
 pub fn secure(response: &mut Reply) {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -100,5 +111,24 @@ pub fn secure(response: &mut Reply) {
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_upgrade_stays_one() {
+        for (status, said, says) in [(101, "upgrade", "upgrade"), (426, "upgrade, close", "upgrade, close")]
+            .into_iter()
+            .chain([(200, "keep-alive", "close"), (404, "close", "close")])
+        {
+            let mut response = Reply::default();
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static(said));
+            end_with(&mut response);
+            assert_eq!(response.headers()[header::CONNECTION], says, "{status}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::Either;
 use hyper::Request;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::header::{CONNECTION, HeaderValue, USER_AGENT};
+use hyper::header::{HeaderValue, USER_AGENT};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -27,7 +27,7 @@ use tickerd_model::access::identity::Identity;
 use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::encoding::Encoding;
 
-use super::answer::{Answer, Visit};
+use super::answer::{Answer, Visit, end_with};
 use super::peers::budgets::Shared;
 use super::peers::introduction::Introductions;
 use super::peers::limits::{self, Limits};
@@ -296,7 +296,7 @@ impl Gate {
                     *upgrade_into.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = becomes;
                 }
                 if born.elapsed() > HTTP_LAST {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    end_with(&mut response);
                 }
                 Ok::<_, Infallible>(response.map(|full| match is_stream {
                     true => Either::Right(Unsized),
