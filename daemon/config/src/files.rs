@@ -55,9 +55,11 @@ fn beside(file: &Path) -> Result<Vec<PathBuf>, (PathBuf, Unread)> {
         let change = "let tickerd's user read it, or remove it";
         (folder.clone(), (format!("the folder cannot be read: {error}"), change))
     };
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
+    // A link that leads nowhere is no folder that is not there.
+    match std::fs::symlink_metadata(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        known => known.map_err(unread)?,
+    };
     let entries = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut files: Vec<PathBuf> = entries.map_err(unread)?.iter().map(std::fs::DirEntry::path).collect();
     files.retain(|file| {

@@ -127,3 +127,22 @@ fn a_replaced_secret_is_not_shown() {
     let message = load(&file, &[]).unwrap_err().to_string();
     assert!(message.contains("tickerd.toml:2:") && !message.contains("CANARY"), "{message}");
 }
+
+/// Goal: what lies in `conf.d` is never lost silently. Method: what may be there in its place.
+#[test]
+fn a_folder_that_cannot_be_read_is_told() {
+    let (folder, file) = folder(&[("tickerd.toml", "[server]\nshards = 1\n")]);
+    let beside = folder.path().join("conf.d");
+    std::fs::remove_dir(&beside).unwrap();
+    assert!(load(&file, &[]).is_ok(), "there need not be one");
+    std::os::unix::fs::symlink("gone", &beside).unwrap();
+    let message = load(&file, &[]).unwrap_err().to_string();
+    assert!(message.contains("conf.d: the folder cannot be read: No such file"), "{message}");
+    std::fs::create_dir(folder.path().join("gone")).unwrap();
+    std::fs::write(folder.path().join("gone/a.toml"), "[server]\nshards = 2\n").unwrap();
+    assert_eq!(load(&file, &[]).unwrap().server.shards, 2);
+    std::fs::remove_file(&beside).unwrap();
+    std::fs::write(&beside, "").unwrap();
+    let message = load(&file, &[]).unwrap_err().to_string();
+    assert!(message.contains("conf.d: the folder cannot be read: Not a directory"), "{message}");
+}
