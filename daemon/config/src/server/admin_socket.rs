@@ -12,7 +12,8 @@ use super::listen::Listen;
 /// `server.admin_socket`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AdminSocket {
-    /// `"auto"`: `admin.sock` in `$RUNTIME_DIRECTORY`, else in `$XDG_RUNTIME_DIR/tickerd`, else none.
+    /// `"auto"`: `admin.sock` in `$RUNTIME_DIRECTORY`, else in `$XDG_RUNTIME_DIR/tickerd`, else in `/run/user/UID/tickerd`; where
+    /// there is no such folder, in `/run/tickerd` for root and in `/tmp/tickerd-UID` for others.
     #[default]
     Auto,
     /// `"off"`.

@@ -22,6 +22,20 @@ fn periods_are_read_in_any_order_and_spelling() {
     assert_eq!(keep(eight).len(), 8);
 }
 
+/// What the schema says of a period is what is read.
+#[test]
+fn a_period_is_written_as_the_schema_says() {
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    let pattern = |path: &str| schema.pointer(path).and_then(serde_json::Value::as_str).unwrap().to_owned();
+    let period = pattern("/properties/bars/properties/keep/propertyNames/pattern");
+    assert_eq!(period, pattern("/definitions/duration/pattern"));
+    for unit in ["ms", "s", "m", "h", "d"] {
+        assert!(period.contains(unit), "{period}");
+    }
+    assert_eq!(keep("keep = { 1000ms = \"1h\" }"), [(1, 3_600)]);
+    assert_eq!(keep("keep = { 1d = \"2d\" }"), [(86_400, 172_800)]);
+}
+
 #[test]
 fn bars_come_from_the_environment() {
     let env = [("TICKERD_BARS__KEEP", "1m=24h, 10s=2h"), ("TICKERD_BARS__BYTES", "1MiB")];

@@ -146,3 +146,24 @@ fn the_guide_has_each_key_in_the_row_of_its_class() {
         );
     }
 }
+
+/// Goal: the guide's table of reloads has every key. Method: each key, or its table with `.*`, is in the row of its class.
+#[test]
+fn the_guide_has_every_key_with_its_class() {
+    const GUIDE: &str = include_str!("../../../../systemd/README.md");
+    let row = |class: &str| {
+        let start = format!("| {class} | ");
+        GUIDE.lines().find(|line| line.starts_with(&start) && line.contains('`')).expect(class)
+    };
+    let is_table = |path: &str| keys().any(|other| other.path.starts_with(&format!("{path}.")));
+    for key in keys().filter(|key| !is_table(key.path)) {
+        let row = row(key.class.as_str());
+        let is_told = key
+            .path
+            .match_indices('.')
+            .map(|(at, _)| &key.path[..at])
+            .chain([key.path])
+            .any(|path| row.contains(&format!("`{path}`")) || row.contains(&format!("`{path}.*`")));
+        assert!(is_told, "{} is not among {}: {row}", key.path, key.class.as_str());
+    }
+}
