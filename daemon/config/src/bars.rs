@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::document::{Node, Value};
 use super::problem::{Code, Origin};
-use super::quantity::write_duration;
+use super::quantity::{guess_duration, parse_duration, write_duration};
 use super::reader::{Read, duration, size, string};
 use super::section::{Refusal, Section};
+use super::shown::quoted;
 use tickerd_model::protocol::rate::period_name;
 
 /// Most periods that are kept.
@@ -111,7 +112,9 @@ impl FeedBars {
             None | Some((_, Value::Table(_))) => {}
             Some((node, value)) => {
                 let change = match value {
-                    Value::String(field) => format!("write bars = {{ field = {field:?} }}"),
+                    Value::String(field) if is_field(field) => {
+                        format!("write bars = {{ field = {} }}", quoted(field))
+                    }
                     _ => "write bars = false, or bars = { field = \"price\" }".to_owned(),
                 };
                 let refusal = Refusal::new(node, format!("this is {}", value.kind())).code(Code::WrongType);
@@ -157,12 +160,16 @@ const FIELD: &str =
 
 fn read_field(node: &Node) -> Read<String> {
     let field = string(node)?;
-    if field.len() > FIELD_BYTES_MAX {
+    if !is_field(&field) {
         let what =
             format!("a field's name has at most {FIELD_BYTES_MAX} bytes, and this has {}", field.len());
         return Err(vec![Refusal::new(node, what).allowed(FIELD).change("write the field's own name")]);
     }
     Ok(field)
+}
+
+fn is_field(field: &str) -> bool {
+    field.len() <= FIELD_BYTES_MAX
 }
 
 /// Reads `{ "10s" = "1h" }`, or `10s=1h,1m=24h` from the environment.
@@ -236,12 +243,41 @@ fn read_keep(node: &Node) -> Read<Vec<Keep>> {
 }
 
 fn read_period(node: &Node) -> Read<Duration> {
-    let period = duration(Duration::from_secs(1), DAY)(node)?;
-    let seconds = period.as_secs();
-    let day = DAY.as_secs();
-    if period.subsec_nanos() == 0 && day.is_multiple_of(seconds) {
+    const LEAST: Duration = Duration::from_secs(1);
+    let period = duration(LEAST, DAY)(node).map_err(|mut refusals| {
+        // What was meant may be no period either.
+        let meant = match &node.value {
+            Value::String(text) | Value::Text(text) => {
+                let instead = parse_duration(text).err().and_then(|misread| misread.instead);
+                instead.or_else(|| guess_duration(text.trim(), LEAST, DAY))
+            }
+            _ => None,
+        };
+        let meant = meant.and_then(|meant| parse_duration(&meant).ok());
+        if let Some(meant) = meant.filter(|meant| (LEAST..=DAY).contains(meant) && !is_period(*meant)) {
+            refusals.iter_mut().for_each(|refusal| refusal.change = near_periods(meant));
+        }
+        refusals
+    })?;
+    if is_period(period) {
         return Ok(period);
     }
+    let what = match period.subsec_nanos() {
+        0 => "a day is no multiple of this period, so that its bars would begin at another time each day",
+        _ => "a period is whole seconds",
+    };
+    let allowed = "a period of which a day is a multiple, such as 10s, 1m, 15m, 1h, 24h";
+    let refusal = Refusal::new(node, what).code(Code::OutOfRange).allowed(allowed);
+    Err(vec![refusal.change(near_periods(period))])
+}
+
+fn is_period(period: Duration) -> bool {
+    period.subsec_nanos() == 0 && DAY.as_secs().is_multiple_of(period.as_secs())
+}
+
+/// The longest period below, and the shortest above.
+fn near_periods(period: Duration) -> String {
+    let (seconds, day) = (period.as_secs(), DAY.as_secs());
     // 7m is told of 6m and 8m, not of 400s.
     let unit = [3_600, 60, 1].into_iter().find(|unit| seconds.is_multiple_of(*unit)).unwrap_or(1);
     let divides = |seconds: &u64| day.is_multiple_of(*seconds) && seconds.is_multiple_of(unit);
@@ -249,20 +285,16 @@ fn read_period(node: &Node) -> Read<Duration> {
     let below = (1..=seconds).rev().find(divides).map(name);
     let above = (seconds + 1..=day).find(divides).map(name);
     let nearest: Vec<String> = below.into_iter().chain(above).collect();
-    let what = match period.subsec_nanos() {
-        0 => "a day is no multiple of this period, so that its bars would begin at another time each day",
-        _ => "a period is whole seconds",
-    };
-    let allowed = "a period of which a day is a multiple, such as 10s, 1m, 15m, 1h, 24h";
-    let change = format!("write {}", nearest.join(" or "));
-    Err(vec![Refusal::new(node, what).code(Code::OutOfRange).allowed(allowed).change(change)])
+    format!("write {}", nearest.join(" or "))
 }
 
 fn read_age(node: &Node, period: Duration) -> Read<Duration> {
-    let age = duration(period, AGE_MAX)(node)?;
+    // In whole hours, as people write it.
+    let most = Duration::from_secs((period.as_secs() * BARS_MAX / 3_600 * 3_600).min(AGE_MAX.as_secs()));
+    // What is offered in place of another slip is no more than that.
+    let age = duration(period, AGE_MAX)(node).or_else(|_| duration(period, most)(node))?;
     let keep = Keep { period, age };
     if keep.count() > BARS_MAX {
-        let most = Duration::from_secs(period.as_secs() * BARS_MAX / 3_600 * 3_600);
         let what = format!("this is {} bars of each topic", keep.count());
         let allowed = format!("at most {BARS_MAX} bars of one period");
         let change =

@@ -2,14 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Node, Table, Value};
+use super::document::{Node, Table, Value, join};
 use super::problem::{Code, Origin, Problem, Source};
-use super::section::{Checker, nearest};
+use super::section::Checker;
+use super::unknown::{is_below, nearest};
 
 const PREFIX: &str = "TICKERD_";
 
 /// The tables that can be set from the environment. Feeds are a list and can only be set in the file.
 const TABLES: [&str; 4] = ["server", "history", "bars", "cluster"];
+
+/// Where secrets are. A variable of another name may hold one.
+const SECRETS: [&str; 4] =
+    ["server.signing", "server.admin_token", "cluster.credentials", "cluster.password"];
+
+/// The table whose keys are not of a fixed set.
+const FREE: &str = "bars.keep";
+
+/// Keys with keys below them of which one variable can say all.
+const WHOLE: [&str; 2] = ["server.listen", "server.compression"];
+
+/// Keys of a list's tables, which a variable cannot reach.
+const INSIDE: &str = "server.listen";
 
 /// Deepest path that is split. No key is deeper, so a longer path is unknown in any case.
 const KEYS_MAX: usize = 4;
@@ -41,15 +55,10 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
     if !path.contains("__") {
         // Other names are ignored: Kubernetes sets TICKERD_PORT and TICKERD_SERVER_SERVICE_HOST for a service of that
         // name. Only a key with one underscore too few is certainly meant for tickerd.
-        // A name such as TICKERD_AUTH_TOKEN may be that of a secret, as { env = "…" } says it.
-        let settable = |key: &&String| {
-            let is_secret =
-                ["auth.", "server.signing", "server.admin_token", "cluster.credentials", "cluster.password"]
-                    .iter()
-                    .any(|secret| key.starts_with(secret));
-            key.contains('.') && !key.starts_with("feed.") && !is_secret
-        };
-        if let Some(meant) = known.iter().filter(settable).find(|key| key.replace('.', "_") == path) {
+        // A name such as TICKERD_CLUSTER_PASSWORD_FILE may be that of a secret, as { env = "…" } says it.
+        let is_secret = |key: &str| SECRETS.iter().any(|secret| is_below(key, secret));
+        let mut settable = known.iter().filter(|key| is_settable(known, key) && !is_secret(key));
+        if let Some(meant) = settable.find(|key| key.replace('.', "_") == path) {
             refuse(
                 "a single underscore does not separate tables and keys".to_owned(),
                 format!("did you mean `{}`?", name_of(meant)),
@@ -72,6 +81,11 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
             "feeds cannot be set from the environment".to_owned(),
             "write a [[feed]] in the file".to_owned(),
         );
+    } else if table == "topic" {
+        refuse(
+            "rooms cannot be set from the environment".to_owned(),
+            "write a [[topic]] in the file".to_owned(),
+        );
     } else if table == "auth" {
         refuse(
             "who may connect cannot be set from the environment".to_owned(),
@@ -79,13 +93,48 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
                 .to_owned(),
         );
     } else {
-        let change = match nearest(table, TABLES.into_iter()) {
-            Some(near) => {
-                let deeper: String = keys.iter().skip(1).map(|key| format!(".{key}")).collect();
-                format!("did you mean `{}`?", name_of(&format!("{near}{deeper}")))
-            }
-            None => "unset it, or use the name of a key".to_owned(),
-        };
+        let change = meant(known, name).unwrap_or_else(|| "unset it, or use the name of a key".to_owned());
         refuse(format!("there is no table `{table}`"), change);
     }
+}
+
+/// Whether a variable can set this key.
+pub(super) fn is_settable(known: &BTreeSet<String>, key: &str) -> bool {
+    let is_whole = WHOLE.contains(&key) || !known.iter().any(|other| is_below(other, key));
+    TABLES.iter().any(|table| is_below(key, table)) && !is_below(key, INSIDE) && is_whole
+}
+
+/// What to do about a variable whose key is not known, if that can be guessed: another name of the same depth, or the one key
+/// that ends as it does.
+pub(super) fn meant(known: &BTreeSet<String>, name: &str) -> Option<String> {
+    let path = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
+    let parts: Vec<&str> = path.split("__").collect();
+    let settable = || known.iter().filter(|key| is_settable(known, key));
+    let mut found = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        if found == FREE {
+            let rest = parts.get(at..).unwrap_or_default().join(".");
+            return Some(format!("did you mean `{}`?", name_of(&join(&found, &rest))));
+        }
+        let next: BTreeSet<&str> = settable()
+            .filter(|key| found.is_empty() || is_below(key, &found))
+            .filter_map(|key| key.get(found.len()..)?.trim_start_matches('.').split('.').next())
+            .collect();
+        let Some(near) = next.get(part).copied().or_else(|| nearest(part, next.into_iter())) else {
+            found.clear();
+            break;
+        };
+        found = join(&found, near);
+    }
+    if is_settable(known, &found) {
+        return Some(format!("did you mean `{}`?", name_of(&found)));
+    }
+    if !found.is_empty() {
+        return Some(format!("set its keys one by one, as {}__KEY", name_of(&found)));
+    }
+    let (table, key) = (parts.first()?, parts.last()?);
+    // Those of the same table first.
+    let mut same: Vec<&String> = settable().filter(|path| path.rsplit('.').next() == Some(*key)).collect();
+    same.sort_by_key(|path| (!is_below(path, table), path.split('.').count()));
+    same.first().map(|path| format!("did you mean `{}`?", name_of(path)))
 }

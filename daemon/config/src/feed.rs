@@ -58,7 +58,7 @@ pub struct Feed {
     pub heartbeat: Option<Duration>,
     /// Resident memory in bytes above which the feed's process is restarted; `None` (`"off"`): never.
     ///
-    /// Range 16MiB..=1TiB; default 1GiB.
+    /// Range 16MiB..=1024GiB; default 1GiB.
     pub memory_max: Option<u64>,
     /// Most topics the feed may open. A sample for one more is rejected.
     ///
@@ -143,7 +143,7 @@ impl Feed {
     /// Reads every `[[feed]]`. An incomplete one is left out, since its problems end the start in any case.
     pub(super) fn read_all(top: &mut Section<'_>, base_dir: &Path, has_key: bool) -> Vec<Feed> {
         let is_clustered = top.has("cluster");
-        let sections = top.sections("feed");
+        let mut sections = top.sections("feed");
         if let Some((_, header)) = sections.get(FEEDS_MAX) {
             let refusal = Refusal::placed(header, format!("this is one feed more than {FEEDS_MAX}"))
                 .code(Code::TooMany)
@@ -153,8 +153,9 @@ impl Feed {
         }
         let mut names: Vec<String> = Vec::new();
         let mut feeds = Vec::new();
+        let written: Vec<String> = sections.iter_mut().filter_map(|(section, _)| name_of(section)).collect();
         for (mut section, header) in sections {
-            let name = read_name(&mut section, &header, &mut names);
+            let name = read_name(&mut section, &header, &mut names, &written);
             let feed = Feed::read(&mut section, &header, name.clone().unwrap_or_default(), base_dir);
             if let Some(node) =
                 section.ask("sign").filter(|_| !has_key && feed.as_ref().is_some_and(|feed| feed.sign))
@@ -246,7 +247,27 @@ fn empty_config() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
 }
 
-fn read_name(section: &mut Section<'_>, header: &Origin, names: &mut Vec<String>) -> Option<String> {
+fn name_of(section: &mut Section<'_>) -> Option<String> {
+    string(section.ask("name")?).ok()
+}
+
+/// A name like this one that no feed has.
+fn free_name(name: &str, written: &[String]) -> String {
+    let numbers = (2..).map(|number: u32| number.to_string());
+    let free = std::iter::once(String::new()).chain(numbers).map(|number| {
+        let room = NAME_BYTES_MAX.saturating_sub(number.len());
+        name.chars().take(room).chain(number.chars()).collect::<String>()
+    });
+    free.into_iter().find(|free| !written.contains(free) && free != RESERVED_NAME).unwrap_or_default()
+}
+
+/// Reads `name`. `names` are those of the feeds above, and `written` those of all.
+fn read_name(
+    section: &mut Section<'_>,
+    header: &Origin,
+    names: &mut Vec<String>,
+    written: &[String],
+) -> Option<String> {
     const ALLOWED: &str = "1 to 64 of A-Z a-z 0-9 _ -, unlike other feeds', not tickerd";
     let Some(node) = section.ask("name") else {
         let refusal =
@@ -270,13 +291,13 @@ fn read_name(section: &mut Section<'_>, header: &Origin, names: &mut Vec<String>
         let right: String = name.chars().map(|c| if is_name(c) { c } else { '_' }).collect();
         Some((
             format!("a feed's name is one topic segment, and {wrong:?} has no place in it"),
-            format!("write \"{right}\""),
+            format!("write \"{}\"", free_name(&right, written)),
         ))
     } else if name == RESERVED_NAME {
         let what = "topics that begin with tickerd are the server's own".to_owned();
         Some((what, "choose another name".to_owned()))
     } else if names.contains(&name) {
-        let free = (2..).map(|n| format!("{name}{n}")).find(|free| !names.contains(free)).unwrap_or_default();
+        let free = free_name(&name, written);
         code = Code::Duplicate;
         Some(("another feed has this name".to_owned(), format!("rename one of them, such as \"{free}\"")))
     } else {

@@ -23,6 +23,7 @@ mod section;
 mod server;
 mod shown;
 mod topic;
+mod unknown;
 
 #[cfg(test)]
 mod tests;

@@ -59,6 +59,8 @@ const SIZE_ALIASES: [(&str, &str, u64); 10] = [
 pub(super) struct Misread {
     pub what: String,
     pub instead: Option<String>,
+    /// Whether it is more than can be counted.
+    pub is_beyond: bool,
 }
 
 /// Reads a duration as the configuration does: `250ms`, `1s`, `2m`, `1h`. The error says what to write.
@@ -90,22 +92,29 @@ pub fn write_size(bytes: u64) -> String {
 }
 
 /// For a bare number: the likely duration within the range. Seconds first, but a hundred and more are milliseconds where less
-/// than a second is allowed.
+/// than a second is allowed. What is too much in any unit is the most.
 pub(super) fn guess_duration(number: &str, min: Duration, max: Duration) -> Option<String> {
     let is_short = min < Duration::from_secs(1) && number.len() > 2;
     let units = if is_short { ["ms", "s", "m", "h"] } else { ["s", "ms", "m", "h"] };
-    units.into_iter().find_map(|unit| {
-        let text = format!("{number}{unit}");
-        parse_duration(&text).ok().filter(|read| (min..=max).contains(read)).map(|_| text)
-    })
+    let written = |unit: &str| format!("{number}{unit}");
+    let fits = |text: &String| parse_duration(text).is_ok_and(|read| (min..=max).contains(&read));
+    let most = || is_more(parse_duration(&written("ms")), &max).then(|| write_duration(max));
+    units.into_iter().map(written).find(fits).or_else(most)
 }
 
-/// For a bare number: the likely size within the range, bytes first.
+/// For a bare number: the likely size within the range, bytes first. What is too much in any unit is the most.
 pub(super) fn guess_size(number: &str, min: u64, max: u64) -> Option<String> {
-    ["B", "KiB", "MiB", "GiB"].into_iter().find_map(|unit| {
-        let text = format!("{number}{unit}");
-        parse_size(&text).ok().filter(|read| (min..=max).contains(read)).map(|_| text)
-    })
+    let written = |unit: &str| format!("{number}{unit}");
+    let fits = |text: &String| parse_size(text).is_ok_and(|read| (min..=max).contains(&read));
+    let most = || is_more(parse_size(&written("B")), &max).then(|| write_size(max));
+    ["B", "KiB", "MiB", "GiB"].into_iter().map(written).find(fits).or_else(most)
+}
+
+fn is_more<T: PartialOrd>(read: Result<T, Misread>, max: &T) -> bool {
+    match read {
+        Ok(value) => value > *max,
+        Err(misread) => misread.is_beyond,
+    }
 }
 
 fn parse(
@@ -114,7 +123,8 @@ fn parse(
     units: &[(&str, u64)],
     aliases: &[(&str, &str, u64)],
 ) -> Result<u64, Misread> {
-    let misread = |what: &str, instead: Option<String>| Misread { what: what.to_owned(), instead };
+    let misread =
+        |what: &str, instead: Option<String>| Misread { what: what.to_owned(), instead, is_beyond: false };
     let trimmed = text.trim();
     let (number, rest) =
         trimmed.split_at(trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len()));
@@ -126,28 +136,41 @@ fn parse(
     if unit.is_empty() {
         return Err(misread(&format!("a {noun} carries its unit"), None));
     }
+    let alias = aliases.iter().find(|(written, _, _)| *written == unit.to_ascii_lowercase());
+    let (name, times) = alias.map_or((unit, 1), |(_, name, times)| (*name, *times));
     let known = units.iter().find(|(name, _)| *name == unit);
-    let exact = |number: &str, factor: u64| number.parse::<u64>().ok()?.checked_mul(factor);
+    let Some((_, factor)) = known.or_else(|| units.iter().find(|(other, _)| *other == name)) else {
+        if let Some(fraction) = rest.strip_prefix('.') {
+            return Err(misread(
+                &format!("a {noun} is a whole number and its unit"),
+                whole(number, fraction, units),
+            ));
+        }
+        return Err(misread(&no_unit(unit, noun, units), None));
+    };
+    let Some(count) = exact(number, times).and_then(|count| count.checked_mul(*factor)) else {
+        let what = format!("this {noun} is larger than can be counted");
+        return Err(Misread { what, instead: None, is_beyond: true });
+    };
     match known {
-        Some((_, factor)) if trimmed.len() == text.len() && rest == unit => exact(number, *factor)
-            .ok_or_else(|| misread(&format!("this {noun} is larger than can be counted"), None)),
+        Some(_) if trimmed.len() == text.len() && rest == unit => Ok(count),
         Some(_) => {
-            Err(misread(&format!("a {noun} is written without spaces"), Some(format!("{}{unit}", number))))
+            Err(misread(&format!("a {noun} is written without spaces"), Some(format!("{number}{unit}"))))
         }
         None => {
-            if let Some(fraction) = rest.strip_prefix('.') {
-                return Err(misread(
-                    &format!("a {noun} is a whole number and its unit"),
-                    whole(number, fraction, units),
-                ));
-            }
-            let alias = aliases.iter().find(|(written, _, _)| *written == unit.to_ascii_lowercase());
-            let instead =
-                alias.and_then(|(_, unit, factor)| Some(format!("{}{unit}", exact(number, *factor)?)));
-            let names: Vec<&str> = units.iter().rev().map(|(name, _)| *name).collect();
-            Err(misread(&format!("`{unit}` is not a unit of a {noun} ({})", names.join(", ")), instead))
+            let instead = exact(number, times).map(|number| format!("{number}{name}"));
+            Err(misread(&no_unit(unit, noun, units), instead))
         }
     }
+}
+
+fn exact(number: &str, times: u64) -> Option<u64> {
+    number.parse::<u64>().ok()?.checked_mul(times)
+}
+
+fn no_unit(unit: &str, noun: &str, units: &[(&str, u64)]) -> String {
+    let names: Vec<&str> = units.iter().rev().map(|(name, _)| *name).collect();
+    format!("`{unit}` is not a unit of a {noun} ({})", names.join(", "))
 }
 
 /// `1.5s` → `1500ms`, when a smaller unit holds it exactly.
@@ -211,6 +234,8 @@ mod tests {
             ("0.0d", "whole number", Some("0d")),
             ("1.0001ms", "whole number", None),
             ("99999999999999999999s", "larger than can be counted", None),
+            ("99999999999999999999 s", "larger than can be counted", None),
+            ("999999999999999999days", "larger than can be counted", None),
             ("15µs", "not a unit", None),
         ] {
             let misread = parse_duration(text).expect_err(text);
@@ -251,7 +276,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_offered_instead_is_read(text in "[0-9]{1,4}(\\.[0-9]{1,3})? ?[a-zA-Z]{0,5}") {
+        fn what_is_offered_instead_is_read(text in "[0-9]{1,24}(\\.[0-9]{1,3})? ?([a-zA-Z]{0,5}|ms|s|d|days|KiB|GiB|kb)") {
             if let Err(Misread { instead: Some(instead), .. }) = parse_duration(&text) {
                 prop_assert!(parse_duration(&instead).is_ok(), "{} -> {}", text, instead);
             }

@@ -9,6 +9,7 @@ use super::document::{Node, Value};
 use super::problem::Code;
 use super::quantity::{self, Misread};
 use super::section::Refusal;
+use super::shown::quoted;
 
 pub(super) type Read<T> = Result<T, Vec<Refusal>>;
 
@@ -162,6 +163,14 @@ fn quantity_within<T: PartialOrd>(
 ) -> Read<T> {
     let refuse =
         |code: Code, what: String, instead: Option<String>| Err(vec![kind.refuse(node, code, what, instead)]);
+    // What is meant may be out of range as well.
+    let within = |instead: String| match parse(&instead) {
+        Ok(value) if value < min => Some(kind.min.clone()),
+        Ok(value) if value > max => Some(kind.max.clone()),
+        Ok(_) => Some(instead),
+        Err(_) => None,
+    };
+    let most = |text: &str| is_no_limit(text).then(|| kind.max.clone());
     let text = match &node.value {
         Value::String(text) | Value::Text(text) => text,
         Value::Integer(digits, 10) => {
@@ -169,9 +178,15 @@ fn quantity_within<T: PartialOrd>(
             return refuse(Code::WrongUnit, what, (kind.guess)(digits));
         }
         Value::Float(number) => {
-            let instead = parse(&format!("{number}s")).err().and_then(|misread| misread.instead);
+            // 15.0 is written 15.
+            let written = number.to_string();
+            let seconds = parse(&format!("{number}s")).err().and_then(|misread| within(misread.instead?));
             let what = format!("a {} is a whole number and its unit", kind.noun);
-            return refuse(Code::WrongUnit, what, instead);
+            return refuse(
+                Code::WrongUnit,
+                what,
+                seconds.or_else(|| (kind.guess)(&written)).or_else(|| most(&written)),
+            );
         }
         other => {
             let what = format!("a {} is needed, and this is {}", kind.noun, other.kind());
@@ -188,8 +203,11 @@ fn quantity_within<T: PartialOrd>(
         }
         Ok(value) => Ok(value),
         Err(misread) => {
-            let most = || is_no_limit(text).then(|| kind.max.clone());
-            let instead = misread.instead.or_else(|| (kind.guess)(text.trim())).or_else(most);
+            let instead = match misread.is_beyond {
+                true => Some(kind.max.clone()),
+                false => misread.instead.and_then(within),
+            };
+            let instead = instead.or_else(|| (kind.guess)(text.trim())).or_else(|| most(text));
             refuse(Code::WrongUnit, misread.what, instead)
         }
     }
@@ -256,9 +274,10 @@ pub(super) fn list<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<
         }
         other => {
             let change = match other {
-                Value::String(text) => format!("write [{text:?}]"),
-                _ => "write it as [\"…\", \"…\"]".to_owned(),
+                Value::String(text) => elements(node, text, &read),
+                _ => None,
             };
+            let change = change.unwrap_or_else(|| "write it as [\"…\", \"…\"]".to_owned());
             let what = format!("a list is needed, and this is {}", other.kind());
             return Err(vec![
                 Refusal::new(node, what).code(Code::WrongType).allowed("a list in [ ]").change(change),
@@ -277,6 +296,18 @@ pub(super) fn list<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<
         }
     }
     if refusals.is_empty() { Ok(values) } else { Err(refusals) }
+}
+
+/// The list that a text with commas was meant to be, if each of them can be read.
+fn elements<T>(node: &Node, text: &str, read: impl Fn(&Node) -> Read<T>) -> Option<String> {
+    let is_right = |text: &&str| {
+        let value = Value::String((*text).to_owned());
+        read(&Node { origin: node.origin.clone(), value }).is_ok()
+    };
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let parts = if is_right(&text) { vec![text] } else { parts };
+    let written: Vec<String> = parts.iter().map(|part| quoted(part)).collect();
+    parts.iter().all(is_right).then(|| format!("write [{}]", written.join(", ")))
 }
 
 /// Reads any table as JSON, to be given to a plugin.

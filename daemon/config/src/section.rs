@@ -4,27 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::document::{Node, Table, Value, join};
-use super::environment;
 use super::problem::{Code, Origin, Problem, Source};
-
-/// Names in other daemons' configurations, and the keys they mean here.
-const SYNONYMS: [(&str, &str); 15] = [
-    ("bind", "listen"),
-    ("address", "listen"),
-    ("addresses", "listen"),
-    ("port", "listen"),
-    ("host", "listen"),
-    ("workers", "shards"),
-    ("threads", "shards"),
-    ("allowed_origins", "origins"),
-    ("allowed_hosts", "hosts"),
-    ("push_interval", "interval"),
-    ("poll_interval", "poll"),
-    ("command", "exec"),
-    ("library", "plugin"),
-    ("path", "plugin"),
-    ("feeds", "feed"),
-];
+use super::unknown::unknown_problem;
 
 /// Why a value is refused. If the value is a list, `at` and `suffix` point to the element.
 #[derive(Debug)]
@@ -292,69 +273,4 @@ impl Drop for Section<'_> {
             }
         }
     }
-}
-
-fn unknown_problem(
-    source: &Source,
-    known: &BTreeSet<String>,
-    section: &str,
-    key: &str,
-    origin: &Origin,
-) -> Problem {
-    let family: String =
-        section.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect();
-    let here: Vec<&str> = known
-        .iter()
-        .filter_map(|path| match family.as_str() {
-            "" => Some(path.as_str()),
-            family => path.strip_prefix(family)?.strip_prefix('.'),
-        })
-        .filter(|rest| !rest.contains('.'))
-        .collect();
-    let written = |key: &str| match origin {
-        Origin::Environment(_) => environment::name_of(&join(&family, key)),
-        _ => key.to_owned(),
-    };
-    let elsewhere = || known.iter().find(|path| path.rsplit('.').next() == Some(key));
-    let change = if let Some(near) = nearest(key, here.iter().copied()) {
-        format!("did you mean `{}`?", written(near))
-    } else if let Some(path) = elsewhere() {
-        match origin {
-            Origin::Environment(_) => format!("did you mean `{}`?", environment::name_of(path)),
-            _ => match path.rsplit_once('.') {
-                Some(("feed", key)) => format!("`{key}` belongs to a feed: move it below its [[feed]]"),
-                Some((section, key)) => format!("`{key}` belongs below [{section}]: move it there"),
-                None => format!("`{key}` belongs at the top of the file"),
-            },
-        }
-    } else {
-        match origin {
-            Origin::Environment(_) => "unset it, or use the name of a key".to_owned(),
-            _ => "delete the line, or use one of the keys".to_owned(),
-        }
-    };
-    let place = if family.is_empty() { "at the top".to_owned() } else { format!("in {family}") };
-    Problem::new(source, origin, &join(section, key), &format!("there is no key `{key}` {place}"))
-        .code(Code::UnknownKey)
-        .allowed(here.join(", "))
-        .change(change)
-}
-
-/// The candidate that was most likely meant.
-pub(super) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let word = word.to_ascii_lowercase().replace('-', "_");
-    let candidates: Vec<&str> = candidates.collect();
-    let synonym = SYNONYMS.iter().find(|(other, _)| *other == word).map(|(_, ours)| *ours);
-    if let Some(found) = candidates.iter().find(|candidate| Some(**candidate) == synonym) {
-        return Some(found);
-    }
-    let near = candidates
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().max(word.len()) / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| *candidate);
-    // `window` may be `window_bits`, if no other key has this part.
-    let mut parts = candidates.iter().filter(|candidate| candidate.split('_').any(|part| part == word));
-    near.or_else(|| parts.next().copied().filter(|_| parts.next().is_none()))
 }

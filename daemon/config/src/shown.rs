@@ -150,7 +150,7 @@ fn bare(key: &str) -> String {
 }
 
 /// A text in quotes; what JSON escapes, TOML does too.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     Json::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 

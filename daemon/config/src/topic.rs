@@ -10,6 +10,7 @@ use super::problem::{Code, Origin};
 use super::quantity::write_duration;
 use super::reader::{boolean, string};
 use super::section::{Refusal, Section};
+use super::shown::quoted;
 use tickerd_model::history::Depth;
 use tickerd_model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};
 use tickerd_model::wire::frame::WEIGHT_MIN;
@@ -17,6 +18,8 @@ use tickerd_model::wire::frame::WEIGHT_MIN;
 const TOPICS_MAX: usize = 1024;
 /// Most different ages of rooms. The pulse looks at each of them when it drops what is too old.
 const AGES_MAX: usize = 16;
+/// Names that are offered where none can be guessed: the first that is free.
+const EXAMPLES: [&str; 3] = ["rooms.lobby", "rooms.kitchen", "chat.lobby"];
 
 /// One `[[topic]]`: a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +82,7 @@ fn read_history(topic: &mut Section<'_>, earlier: &[Topic]) -> (Option<usize>, O
         Some((node, Value::String(text))) if history::age()(node).is_ok() => {
             let refusal =
                 Refusal::new(node, "an age stands in a table").code(Code::WrongType).allowed(HISTORY);
-            topic.refuse("history", refusal.change(format!("write history = {{ age = {text:?} }}")));
+            topic.refuse("history", refusal.change(format!("write history = {{ age = {} }}", quoted(text))));
             return (None, None);
         }
         Some(_) => {
@@ -140,8 +143,8 @@ fn read_name(
     }
 }
 
-/// What to write in place of a name with a wrong character, if that can be guessed.
-fn near_topic(name: &str) -> String {
+/// What was meant by a name with a wrong character, if that can be guessed and is free.
+fn near_topic(name: &str, feeds: &[Feed], names: &BTreeSet<String>) -> Option<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let right: String = name
         .trim()
@@ -152,12 +155,9 @@ fn near_topic(name: &str) -> String {
             _ => '_',
         })
         .collect();
-    match topic::check(right.as_bytes()) {
-        Ok(right) => format!("write \"{right}\""),
-        Err(_) => {
-            "write one such as \"rooms.lobby\": A-Z a-z 0-9 _ - with a dot between two segments".to_owned()
-        }
-    }
+    let first = first_segment(&right);
+    let is_free = first != SERVER_SEGMENT && feeds.iter().all(|feed| feed.name != first);
+    (topic::check(right.as_bytes()).is_ok() && is_free && !names.contains(&right)).then_some(right)
 }
 
 fn judge(
@@ -177,7 +177,16 @@ fn judge(
         );
     }
     if let Err(why) = topic::check(name.as_bytes()) {
-        return refuse(Code::WrongName, format!("this is no topic: {why}"), &near_topic(&name));
+        const FORM: &str = "A-Z a-z 0-9 _ - with a dot between two segments";
+        let near = |name: &str| near_topic(name, feeds, names);
+        let change = match near(&name) {
+            Some(right) => format!("write \"{right}\""),
+            None => match EXAMPLES.into_iter().find_map(near) {
+                Some(example) => format!("write one such as \"{example}\": {FORM}"),
+                None => format!("write {FORM}"),
+            },
+        };
+        return refuse(Code::WrongName, format!("this is no topic: {why}"), &change);
     }
     let first = first_segment(&name);
     if first == SERVER_SEGMENT {

@@ -9,6 +9,7 @@ use super::group::{Group, groups};
 use super::name::{at_most, name, refuse_reserved};
 
 const CERTIFICATES_MAX: usize = 1_024;
+const NAME_BYTES_MAX: usize = 1_024;
 const ALLOWED: &str = "\"URI:…\", \"DNS:…\" or \"EMAIL:…\"";
 
 /// One `[[auth.certificate]]`.
@@ -66,20 +67,23 @@ fn san(node: &Node, earlier: &[String]) -> Read<String> {
     let refuse = |what: &str, change: String| {
         Err(vec![Refusal::new(node, what).code(Code::WrongName).allowed(ALLOWED).change(change)])
     };
-    let split = text.split_once(':').filter(|(_, name)| !name.is_empty() && name.len() <= 1_024);
-    let Some((kind, name)) = split else {
-        return refuse("this is no subject alternative name", format!("write \"DNS:{text}\" or \"URI:…\""));
+    let fits = |name: &str| !name.is_empty() && name.len() <= NAME_BYTES_MAX;
+    let offer = |kind: &str| {
+        let san = format!("{kind}:{text}");
+        match fits(&text) && !text.ends_with(':') && !earlier.contains(&san) {
+            true => format!("write \"{san}\" if it is one"),
+            false => "write it as it stands in the certificate, such as \"URI:spiffe://example.org/wall\""
+                .to_owned(),
+        }
+    };
+    let Some((kind, name)) = text.split_once(':').filter(|(_, name)| fits(name)) else {
+        return refuse("this is no subject alternative name", offer("DNS"));
     };
     let san = match kind.to_ascii_uppercase().as_str() {
         "URI" => format!("URI:{name}"),
         "DNS" => format!("DNS:{}", name.to_ascii_lowercase()),
         "EMAIL" => format!("EMAIL:{name}"),
-        _ => {
-            return refuse(
-                "names of this kind are not compared",
-                format!("write \"URI:{text}\" if it is one"),
-            );
-        }
+        _ => return refuse("names of this kind are not compared", offer("URI")),
     };
     if earlier.contains(&san) {
         return refuse("another certificate has this name", "delete one of the two".to_owned());

@@ -5,7 +5,8 @@ use tickerd_model::topic::{self, Pattern, bar};
 use crate::document::Node;
 use crate::problem::Code;
 use crate::reader::{Read, boolean, list, string};
-use crate::section::{Refusal, Section, nearest};
+use crate::section::{Refusal, Section};
+use crate::unknown::nearest;
 
 use super::name::{at_most, name};
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::document::{Node, Value};
 use crate::problem::Code;
 use crate::reader::{Read, boolean, list, string};
-use crate::section::{Refusal, Section, nearest};
+use crate::section::{Refusal, Section};
+use crate::unknown::nearest;
 
 use super::algorithm::{Algorithm, Family, WORDS};
 use super::name::at_most;

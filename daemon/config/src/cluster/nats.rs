@@ -52,7 +52,14 @@ fn servers(node: &Node) -> Read<Vec<Nats>> {
     if let Value::String(text) = &node.value {
         without_user(node, text)?;
     }
-    let servers = list(node, |item| Ok((server(item)?, item.origin.clone())))?;
+    let has_tls = match &node.value {
+        Value::Array(items) => {
+            items.iter().any(|item| matches!(&item.value, Value::String(text) if text.starts_with("tls://")))
+        }
+        Value::Text(text) => text.contains("tls://"),
+        _ => false,
+    };
+    let servers = list(node, |item| Ok((server(item, has_tls)?, item.origin.clone())))?;
     if servers.is_empty() || servers.len() > SERVERS_MAX {
         let what = format!("this is a list of {} NATS servers", servers.len());
         let refusal = Refusal::new(node, what).code(Code::TooMany).allowed(format!("1 to {SERVERS_MAX}"));
@@ -90,7 +97,8 @@ fn without_user(node: &Node, text: &str) -> Read<()> {
     Err(vec![refusal.code(Code::SecretInFile).allowed(ALLOWED).change(change)])
 }
 
-fn server(item: &Node) -> Read<Nats> {
+/// Reads one. What is offered in place of one without a scheme is reached by TLS if others are.
+fn server(item: &Node, has_tls: bool) -> Read<Nats> {
     let text = string(item)?;
     let refuse = |what: &str, change: String| {
         let refusal = Refusal::new(item, what).code(Code::WrongAddress).allowed(ALLOWED);
@@ -98,35 +106,41 @@ fn server(item: &Node) -> Read<Nats> {
     };
     without_user(item, &text)?;
     let Some((scheme, rest)) = text.split_once("://") else {
-        let plain = text.trim_matches('/');
-        return refuse(
-            "the address of a NATS server begins with its scheme",
-            format!("write \"nats://{plain}\""),
-        );
+        let plain = text.strip_prefix("nats:").or_else(|| text.strip_prefix("tls:")).unwrap_or(&text);
+        return refuse("the address of a NATS server begins with its scheme", near(has_tls, plain));
     };
     let tls = match scheme {
         "nats" => false,
         "tls" => true,
         _ => {
-            let host = rest.trim_end_matches('/');
-            return refuse(
-                "this is no scheme of a NATS server here",
-                format!("write \"nats://{host}\", or tls:// for TLS"),
-            );
+            let change = format!("{}, or tls:// for TLS", near(has_tls, rest));
+            return refuse("this is no scheme of a NATS server here", change);
         }
     };
-    let example = || format!("write one such as \"{scheme}://127.0.0.1:4222\"");
     let bare = rest.trim_end_matches('/');
     if bare.len() < rest.len() || bare.contains(['/', '?', '#']) {
-        let host = bare.split(['/', '?', '#']).next().unwrap_or_default();
-        return refuse("an address ends with its host or port here", format!("write \"{scheme}://{host}\""));
+        return refuse("an address ends with its host or port here", near(tls, rest));
     }
-    let Some((host, port)) = split(bare) else {
-        return refuse("this is no host and port", example());
+    match split(bare) {
+        None => refuse("this is no host and port", near(tls, rest)),
+        Some((_, Err(()))) => refuse("this is no port from 1 to 65535", near(tls, rest)),
+        Some((host, Ok(port))) => Ok(Nats { tls, host, port }),
+    }
+}
+
+/// What to write in place of what stands behind a scheme: its host and port, if they are there, or an example.
+fn near(tls: bool, rest: &str) -> String {
+    let scheme = if tls { "tls" } else { "nats" };
+    let host = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match host.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host.to_owned(),
     };
-    match port {
-        Ok(port) => Ok(Nats { tls, host, port }),
-        Err(()) => refuse("this is no port from 1 to 65535", format!("write \"{scheme}://{host}:4222\"")),
+    match split(&host) {
+        Some((_, Ok(_))) => format!("write \"{scheme}://{host}\""),
+        Some((name, Err(()))) if !name.contains(':') => format!("write \"{scheme}://{name}:{PORT_DEFAULT}\""),
+        Some((name, Err(()))) => format!("write \"{scheme}://[{name}]:{PORT_DEFAULT}\""),
+        None => format!("write one such as \"{scheme}://127.0.0.1:{PORT_DEFAULT}\""),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::document::{Node, Value};
 use crate::problem::{Code, Origin};
 use crate::reader::{list, string, word};
 use crate::section::{Refusal, Section};
+use crate::shown::quoted;
 use tickerd_model::basics::digest::{DIGITS, Digest};
 
 /// What runs a feed.
@@ -92,13 +93,18 @@ pub(super) fn read_digest(node: &Node) -> Result<Digest, Vec<Refusal>> {
 
 fn read_exec(node: &Node) -> Result<Vec<String>, Vec<Refusal>> {
     const ALLOWED: &str = "a program and its arguments, each a text";
+    const EXAMPLE: &str = "write exec = [\"./feed.py\"]";
     if let Value::String(line) = &node.value {
-        let words: Vec<String> = line.split_whitespace().map(|word| format!("{word:?}")).collect();
+        let words: Vec<String> = line.split_whitespace().map(quoted).collect();
+        let change = match words.is_empty() || line.contains('\0') {
+            true => EXAMPLE.to_owned(),
+            false => format!("write exec = [{}]", words.join(", ")),
+        };
         return Err(vec![
             Refusal::new(node, "a program and its arguments are a list; no shell takes them apart")
                 .code(Code::WrongType)
                 .allowed(ALLOWED)
-                .change(format!("write exec = [{}]", words.join(", "))),
+                .change(change),
         ]);
     }
     let words = list(node, |item| {
@@ -111,7 +117,7 @@ fn read_exec(node: &Node) -> Result<Vec<String>, Vec<Refusal>> {
     })?;
     if words.first().is_none_or(String::is_empty) {
         let refusal = Refusal::new(node, "the program is missing").allowed(ALLOWED);
-        return Err(vec![refusal.change("write exec = [\"./feed.py\"]")]);
+        return Err(vec![refusal.change(EXAMPLE)]);
     }
     Ok(words)
 }

@@ -11,6 +11,8 @@ use super::listen::{Listen, Listener};
 use super::tls::Tls;
 
 const LISTENERS_MAX: usize = 16;
+/// Port of the default of `admin`.
+const ADMIN_PORT: u16 = 8426;
 
 /// `admin_socket`, which must not be a listener's.
 pub(super) fn own_socket(section: &mut Section<'_>, listen: &[Listener]) -> AdminSocket {
@@ -126,15 +128,20 @@ pub(super) fn public_admin(
 }
 
 fn admin_address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {
-    match address(node)? {
-        (Listen::Unix(_), _) => Err(vec![
-            Refusal::new(node, "metrics and health are asked for at an address and a port")
-                .code(Code::WrongAddress)
-                .allowed("\"ADDRESS:PORT\" or \"[ADDRESS]:PORT\"")
-                .change("write \"127.0.0.1:8426\"; commands of this machine use admin_socket"),
-        ]),
-        tcp => Ok(tcp),
-    }
+    let text = string(node)?;
+    let (what, change) = match Listen::read(&text, ADMIN_PORT) {
+        Ok(tcp @ Listen::Tcp(_)) => return Ok((tcp, node.origin.clone())),
+        Err(error) if !text.starts_with("unix:") && !text.starts_with('/') => (error.what, error.change),
+        // A path, right or wrong.
+        _ => (
+            "metrics and health are asked for at an address and a port".to_owned(),
+            format!(
+                "write \"127.0.0.1:{ADMIN_PORT}\"; the socket for commands of this machine is admin_socket"
+            ),
+        ),
+    };
+    let refusal = Refusal::new(node, what).code(Code::WrongAddress);
+    Err(vec![refusal.allowed("\"ADDRESS:PORT\" or \"[ADDRESS]:PORT\"").change(change)])
 }
 
 fn address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {

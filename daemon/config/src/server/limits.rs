@@ -134,7 +134,10 @@ impl Limits {
         let default = Limits::default();
         let commands_per_s = section.take("commands_per_s", default.commands_per_s, integer(1..=10_000));
         let burst_default = default.commands_burst.max(commands_per_s);
-        let commands_burst = section.take("commands_burst", burst_default, integer(1..=100_000));
+        let commands_burst = section.take("commands_burst", burst_default, |node| {
+            // What is offered in place of another slip is no less than what is needed.
+            integer(1..=100_000)(node).or_else(|_| integer(commands_per_s..=100_000)(node))
+        });
         if let Some(node) = section.ask("commands_burst").filter(|_| commands_burst < commands_per_s) {
             let what =
                 format!("this is below commands_per_s, {commands_per_s}, which could then never be reached");

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 /// Longest path of a unix socket: `sun_path` is 108 bytes and ends in a zero (unix(7)).
 const UNIX_PATH_BYTES_MAX: usize = 107;
+/// Port of the default of `listen`.
+const PORT: u16 = 8425;
 
 /// One listening address, written `127.0.0.1:8425`, `[::1]:8425` or `unix:/run/tickerd/tickerd.sock`. Port 0 lets
 /// the system choose.
@@ -57,6 +59,14 @@ impl Listen {
         }
     }
 
+    /// Reads an address. What is offered in place of one without a port has this port.
+    pub(super) fn read(text: &str, port: u16) -> Result<Self, ListenError> {
+        match text.strip_prefix("unix:") {
+            Some(path) => unix(path),
+            None => text.parse().map(Listen::Tcp).map_err(|_| refuse(text, port)),
+        }
+    }
+
     /// Whether it is impossible to listen on both at once. Ports chosen by the system never clash.
     pub(super) fn clashes_with(&self, other: &Listen) -> bool {
         match (self, other) {
@@ -101,10 +111,7 @@ impl FromStr for Listen {
     type Err = ListenError;
 
     fn from_str(text: &str) -> Result<Self, ListenError> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return unix(path);
-        }
-        text.parse().map(Listen::Tcp).map_err(|_| refuse(text))
+        Listen::read(text, PORT)
     }
 }
 
@@ -126,23 +133,26 @@ fn unix(path: &str) -> Result<Listen, ListenError> {
 }
 
 /// Names the likely mistake: a port alone, no port, a name, or a URL.
-fn refuse(text: &str) -> ListenError {
+fn refuse(text: &str, usual: u16) -> ListenError {
     let is_port = |port: &str| port.parse::<u16>().is_ok();
     let (what, change) = if let Some((scheme, rest)) = text.split_once("://") {
         (
             "this is a URL, and an address is needed".to_owned(),
             match rest.trim_end_matches('/').parse::<SocketAddr>() {
                 Ok(address) => format!("write \"{address}\", without {scheme}://"),
-                Err(_) => "write an address and its port, such as \"127.0.0.1:8425\"".to_owned(),
+                Err(_) => format!("write an address and its port, such as \"127.0.0.1:{usual}\""),
             },
         )
     } else if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        let address = SocketAddr::new(ip, 8425);
+        let address = SocketAddr::new(ip, usual);
         ("the port is missing".to_owned(), format!("write \"{address}\""))
     } else if let Some(port) = Some(text.strip_prefix(':').unwrap_or(text)).filter(|port| is_port(port)) {
         ("the address in front of the port is missing".to_owned(), format!("write \"127.0.0.1:{port}\""))
     } else if text.starts_with('/') {
-        ("a unix socket starts with unix:".to_owned(), format!("write \"unix:{text}\""))
+        match unix(text) {
+            Ok(socket) => ("a unix socket starts with unix:".to_owned(), format!("write \"{socket}\"")),
+            Err(error) => return error,
+        }
     } else if let Some((name, port)) = text.rsplit_once(':').filter(|(_, port)| is_port(port)) {
         match name {
             "localhost" => {
@@ -155,7 +165,7 @@ fn refuse(text: &str) -> ListenError {
             ),
         }
     } else {
-        ("this is no address with a port".to_owned(), "write one such as \"127.0.0.1:8425\"".to_owned())
+        ("this is no address with a port".to_owned(), format!("write one such as \"127.0.0.1:{usual}\""))
     };
     ListenError { what, change }
 }

@@ -215,7 +215,7 @@ fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {
     let served = section.take("echo", false, boolean);
     let header = section.ask("echo_limits").filter(|node| matches!(node.value, Value::Table(_)));
     if let Some(node) = header.filter(|_| !served) {
-        let refusal = Refusal::new(node, "these limits have no effect, as /echo is not served")
+        let refusal = Refusal::placed(&node.origin, "these limits have no effect, as /echo is not served")
             .code(Code::NoEffect)
             .change("write echo = true in [server], or delete them");
         section.warn("echo_limits", refusal);
@@ -226,8 +226,17 @@ fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {
 
 fn pings(section: &mut Section<'_>) -> (Duration, Duration) {
     let default = Server::default();
-    let ping = section.take("ping", default.ping, duration(SECOND, HOUR));
-    let pong_timeout = section.take("pong_timeout", default.pong_timeout, duration(SECOND, 2 * HOUR));
+    let read_pong = duration(SECOND, 2 * HOUR);
+    let pong =
+        section.ask("pong_timeout").and_then(|node| read_pong(node).ok()).unwrap_or(default.pong_timeout);
+    // What is offered in place of a slip fits the other of the two.
+    let ping_max = pong.saturating_sub(SECOND).clamp(SECOND, HOUR);
+    let ping = section.take("ping", default.ping, |node| {
+        duration(SECOND, HOUR)(node).or_else(|_| duration(SECOND, ping_max)(node))
+    });
+    let pong_timeout = section.take("pong_timeout", default.pong_timeout, |node| {
+        read_pong(node).or_else(|_| duration(ping + SECOND, 2 * HOUR)(node))
+    });
     if pong_timeout <= ping {
         let key = if section.has("pong_timeout") { "pong_timeout" } else { "ping" };
         if let Some(node) = section.ask(key) {

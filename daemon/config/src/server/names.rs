@@ -22,24 +22,29 @@ pub(super) fn origins(node: &Node) -> Read<Vec<Listed>> {
                 "\"https://HOST\", \"https://HOST:PORT\", \"http://HOST:*\", \"app://NAME\" or \"null\"";
             Err(vec![Refusal::new(item, what).code(Code::WrongAddress).allowed(allowed).change(change)])
         };
-        if text == "*" {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if host.strip_suffix(":*").unwrap_or(host).contains('*') {
             let change = "name each site, or put a proxy in front".to_owned();
             return refuse("an Origin is one site, not a pattern", change);
         }
-        let Some((scheme, rest)) = text.split_once("://") else {
+        // What is offered is right itself.
+        let site = |scheme: &str| {
+            let site = format!("{scheme}://{host}").to_ascii_lowercase();
+            match Listed::parse(&site) {
+                Some(_) => format!("write \"{site}\""),
+                None => "write one such as \"https://dash.example\"".to_owned(),
+            }
+        };
+        if scheme.is_empty() {
             return match Listed::parse(text) {
                 Some(listed) => Ok(listed),
                 None if text.eq_ignore_ascii_case("null") => {
                     refuse("browsers write it in lower case", "write \"null\"".to_owned())
                 }
-                None => refuse(
-                    "an Origin starts with its scheme",
-                    format!("write \"https://{}\"", text.to_ascii_lowercase()),
-                ),
+                None => refuse("an Origin starts with its scheme", site("https")),
             };
-        };
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let site = |scheme: &str| format!("write \"{scheme}://{host}\"").to_ascii_lowercase();
+        }
         if let Some(near) = misspelt(scheme) {
             return refuse("there is no such scheme", site(near));
         }
@@ -77,7 +82,7 @@ pub(super) fn hosts(node: &Node) -> Read<Vec<Host>> {
         if let Some(v6) = v6 {
             return Ok(Host::Ip(v6.into()));
         }
-        if text.starts_with('*') {
+        if text.contains('*') {
             return refuse(
                 "a host is one name, not a pattern",
                 "name each, or have the proxy in front send Host: localhost".to_owned(),

@@ -8,6 +8,8 @@ mod classes;
 mod cluster;
 mod codes;
 mod folder;
+mod offers;
+mod offers_for_all;
 mod precedence;
 mod secrets;
 mod slips;
@@ -307,6 +309,10 @@ fn warnings_do_not_stop_the_start() {
     let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings.iter().any(|warning| warning.contains("echo = true")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning.contains(": server.echo_limits: these limits")),
+        "{warnings:?}"
+    );
     assert!(warnings.iter().any(|warning| warning.contains("max_age = \"15s\" or more")), "{warnings:?}");
 }
 

@@ -189,7 +189,7 @@ fn slips_are_told_with_place_and_remedy() {
         ("[server]\norigins = [\"wss://A.example/x\"]".into(), &["write \"https://a.example\""]),
         ("[server]\norigins = [\"htps://a.example\"]".into(), &["write \"https://a.example\""]),
         ("[server]\norigins = [\"http://a:80:81\"]".into(), &["this is no host"]),
-        ("[server]\norigins = [\"http://*.a\"]".into(), &["this is no host"]),
+        ("[server]\norigins = [\"http://*.a\"]".into(), &["one site, not a pattern"]),
         (
             "[server]\ntrusted = [\"10.1.2.3/8\"]".into(),
             &["server.trusted[0]", "write \"10.0.0.0/8\" for the network"],
