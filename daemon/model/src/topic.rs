@@ -44,8 +44,8 @@ pub enum GrammarError {
     EmptySegment,
     /// Over [`SEGMENT_BYTES_MAX`].
     SegmentTooLong,
-    /// A byte outside the alphabet.
-    BadByte(u8),
+    /// A character outside the alphabet.
+    BadCharacter(char),
     /// `*` beside other characters, or `**` before the end.
     BadWildcard,
 }
@@ -60,8 +60,8 @@ impl fmt::Display for GrammarError {
             Self::SegmentTooLong => {
                 write!(f, "a segment is longer than {SEGMENT_BYTES_MAX} bytes; shorten it")
             }
-            Self::BadByte(b) => {
-                write!(f, "{:?} is not allowed; segments use A-Z a-z 0-9 _ - %XX", char::from(*b))
+            Self::BadCharacter(c) => {
+                write!(f, "{c:?} is not allowed; segments use A-Z a-z 0-9 _ - and %XX in capitals")
             }
             Self::BadWildcard => write!(f, "* stands for one whole segment, and ** for the rest, last only"),
         }
@@ -83,9 +83,15 @@ fn check_segment(segment: &[u8]) -> Result<(), GrammarError> {
             [] => return Ok(()),
             [b'%', b'0'..=b'9' | b'A'..=b'F', b'0'..=b'9' | b'A'..=b'F', rest @ ..] => rest,
             [b, rest @ ..] if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-') => rest,
-            [b, ..] => return Err(GrammarError::BadByte(*b)),
+            rest => return Err(GrammarError::BadCharacter(first_character(rest))),
         };
     }
+}
+
+/// The character that bytes begin with; where they are no UTF-8, the one that stands for such.
+fn first_character(bytes: &[u8]) -> char {
+    let valid = bytes.utf8_chunks().next().map(|chunk| chunk.valid());
+    valid.and_then(|text| text.chars().next()).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 fn check_shape(name: &[u8]) -> Result<(), GrammarError> {
@@ -112,7 +118,7 @@ pub fn check(name: &[u8]) -> Result<&str, GrammarError> {
         check_segment(segment)?;
     }
     // All allowed bytes are ASCII, so this cannot fail. It still returns an error rather than panic.
-    std::str::from_utf8(name).map_err(|_| GrammarError::BadByte(b'?'))
+    std::str::from_utf8(name).map_err(|_| GrammarError::BadCharacter('?'))
 }
 
 /// The part of `topic` before the first dot: the name of its feed or room.

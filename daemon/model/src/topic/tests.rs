@@ -14,14 +14,20 @@ fn names_follow_the_grammar() {
         (".a", GrammarError::EmptySegment),
         ("a..b", GrammarError::EmptySegment),
         ("a.", GrammarError::EmptySegment),
-        ("a b", GrammarError::BadByte(b' ')),
-        ("a.*", GrammarError::BadByte(b'*')),
+        ("a b", GrammarError::BadCharacter(' ')),
+        ("stocks.é", GrammarError::BadCharacter('é')),
+        ("stocks.a%7c", GrammarError::BadCharacter('%')),
+        ("a.*", GrammarError::BadCharacter('*')),
         (&"x".repeat(65), GrammarError::SegmentTooLong),
         (&deep, GrammarError::TooDeep),
         (&long, GrammarError::TooLong),
     ] {
         assert_eq!(check(bad.as_bytes()), Err(why), "{bad}");
     }
+    let told = |name: &[u8]| check(name).unwrap_err().to_string();
+    assert!(told("stocks.né".as_bytes()).starts_with("'é' is not allowed"));
+    assert!(told(b"a.b%7c").ends_with("%XX in capitals"));
+    assert!(told(b"a.b\xc3").starts_with("'\u{fffd}' is not allowed"), "cut short");
 }
 
 #[test]
