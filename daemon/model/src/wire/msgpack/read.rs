@@ -5,8 +5,9 @@ use std::io::Write as _;
 
 use super::shown;
 
-/// Deepest nesting. Commands nest three levels deep, but a published value may nest as deep as a feed's.
-const DEPTH_MAX: usize = 64;
+/// Deepest nesting. A published value may nest as deep as a feed's, 64 levels, which is looked at later; around it are the message and
+/// its `data`.
+const DEPTH_MAX: usize = 66;
 
 /// Why bytes are not a message, in words for the client's author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -82,6 +82,14 @@ fn long_containers_and_texts_have_longer_heads() {
     assert_eq!(written(&nested), [vec![0x91; 63], vec![0x90]].concat());
 }
 
+/// A published value may nest 64 levels, as in JSON, and the message around it is two more.
+#[test]
+fn the_message_around_a_value_does_not_count_as_its_depth() {
+    let value = format!("{}1{}", "[".repeat(64), "]".repeat(64));
+    let message = format!(r#"{{"event":"publish","data":{{"topic":"r","value":{value}}}}}"#);
+    assert_eq!(to_json(&written(&message), LIMIT), Ok(message));
+}
+
 #[test]
 fn what_json_cannot_say_is_told() {
     let deep = vec![0x91; 70];
