@@ -55,7 +55,7 @@ impl Claims {
             return Err(Refusal::Expired);
         }
         if expires_s > now_s.saturating_add(LIFE_MAX_S) {
-            return Err(Refusal::Claims);
+            return Err(Refusal::Life);
         }
         if time(claims, "nbf")?.is_some_and(|begins_s| begins_s > now_s.saturating_add(LEEWAY_S)) {
             return Err(Refusal::NotYetValid);

@@ -31,6 +31,8 @@ pub enum Refusal {
     Critical,
     /// A claim is there with the wrong shape, or a needed one is not there.
     Claims,
+    /// Its `exp` is further ahead than a token may last.
+    Life,
     /// The name is none that a user may have.
     User,
     /// It was revoked.
@@ -45,7 +47,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, for metrics and documents.
-    pub const ALL: [Refusal; 18] = [
+    pub const ALL: [Refusal; 19] = [
         Refusal::Missing,
         Refusal::Unknown,
         Refusal::Malformed,
@@ -59,6 +61,7 @@ impl Refusal {
         Refusal::NotYetValid,
         Refusal::Critical,
         Refusal::Claims,
+        Refusal::Life,
         Refusal::User,
         Refusal::Revoked,
         Refusal::Ticket,
@@ -81,7 +84,7 @@ impl Refusal {
             Refusal::Expired => "token_expired",
             Refusal::NotYetValid => "token_not_yet_valid",
             Refusal::Critical => "unknown_crit",
-            Refusal::Claims => "wrong_claims",
+            Refusal::Claims | Refusal::Life => "wrong_claims",
             Refusal::User => "wrong_user",
             Refusal::Revoked => "token_revoked",
             Refusal::Ticket => "wrong_ticket",
@@ -108,6 +111,7 @@ impl Refusal {
             Refusal::Claims => {
                 "a claim of the token is missing or has the wrong shape; exp, aud and the user are needed"
             }
+            Refusal::Life => "the token's exp is more than 400 days ahead; get one that ends sooner",
             Refusal::User => {
                 "the token's user must be 1 to 128 bytes of visible text, and not called as the server is"
             }
