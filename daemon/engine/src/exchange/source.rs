@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tickerd_model::basics::near::near;
 use tickerd_model::protocol::error::{Code, ProtocolError};
+use tickerd_model::protocol::rate::period_name;
 use tickerd_model::source::{Kind, Source, SourceId};
 use tickerd_model::topic::{self, Pattern, SERVER_SEGMENT, bar, first_segment};
 
@@ -156,7 +157,17 @@ fn no_bars(source: &Source, name: &str) -> String {
     match bar::reach(name).and_then(|reach| reach.period) {
         _ if source.periods.is_empty() => "this server keeps no bars".to_owned(),
         Some(period) if !source.keeps(period) => {
-            format!("bars of {period} are not kept here; the periods are {kept}")
+            let length = tickerd_config::read_duration(period).ok();
+            match length.map(period_name).filter(|known| source.keeps(known)) {
+                // The period begins at the name's first digit.
+                Some(known) => {
+                    format!(
+                        "{period} is called {known} in topics; write {}",
+                        name.replacen(period, &known, 1)
+                    )
+                }
+                None => format!("bars of {period} are not kept here; the periods are {kept}"),
+            }
         }
         _ => format!(
             "{name:?} names no bars; write tickerd.bars.PERIOD.TOPIC, or tickerd.bar.PERIOD.TOPIC for the open one, with the \
@@ -241,6 +252,8 @@ pub mod tests {
         for (name, why) in [
             ("tickerd.bars.5m.f.a", "the periods are 10s, 1m"),
             ("tickerd.bars.5m.f.*", "the periods are 10s, 1m"),
+            ("tickerd.bars.60s.f.a", "write tickerd.bars.1m.f.a"),
+            ("tickerd.bar.60s.f.*", "write tickerd.bar.1m.f.*"),
             ("tickerd.bars.1m.g.a", "there is no feed \"g\""),
             ("tickerd.bars.1m.g.*", "there is no feed \"g\""),
             ("tickerd.bars.1m.r.a", "only topics of feeds"),
