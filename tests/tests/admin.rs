@@ -139,6 +139,33 @@ async fn a_thousand_clients_are_listed_and_one_is_closed() {
     }
 }
 
+/// Goal: a connection has one name: in `connected`, in the list, and to be closed. Method: so many that numbers are of two digits.
+#[tokio::test]
+async fn a_connection_is_closed_by_the_name_that_its_client_was_told() {
+    let daemon = daemon().server("shards = 1").run().await;
+    let mut clients = std::collections::BTreeMap::new();
+    for _ in 0..40 {
+        let mut client = daemon.client("/ws").await;
+        let told = client.expect("connected").await.data["conn"].as_str().unwrap().to_owned();
+        clients.insert(told, client);
+    }
+    let all = answered(&daemon, &["connections"]).await;
+    let mut listed: Vec<_> =
+        all["connections"].as_array().unwrap().iter().map(|row| row["conn"].as_str().unwrap()).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, clients.keys().collect::<Vec<_>>());
+    // Read as decimal, it would name another connection.
+    let number = |name: &str| u32::from_str_radix(name.rsplit('-').next().unwrap(), 16).unwrap();
+    let name = clients.keys().max_by_key(|name| number(name)).unwrap().clone();
+    let mut client = clients.remove(&name).unwrap();
+    let done = told(&daemon, &["disconnect", "--conn", &name]).await;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(client.closed().await.0, 4200);
+    for client in clients.values_mut() {
+        client.sync().await;
+    }
+}
+
 /// Goal: an answer has a bound, and says so.
 #[tokio::test]
 async fn more_topics_than_an_answer_holds_are_cut_and_that_is_said() {

@@ -92,7 +92,10 @@ impl Commands {
                 token: None,
                 jti: None,
                 issued_before: None,
-            } => self.lists.disconnect(&conn).await,
+            } => {
+                let node = self.cluster.as_ref().map(|cluster| (cluster.rows)().node);
+                self.lists.disconnect(&conn, node.as_deref().filter(|node| !node.is_empty())).await
+            }
             disconnect @ Command::Disconnect { .. } => {
                 let answer = |Disconnected { is_kept, warning }| Answer {
                     disconnected: Some(is_kept),

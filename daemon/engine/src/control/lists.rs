@@ -89,18 +89,24 @@ impl Lists {
         Ok(Answer { topics: Some(topics), cut, ..Answer::default() })
     }
 
-    /// Closes the connection of this name; its client may come back.
+    /// Closes the connection of this name; its client may come back. `node` is this node's name, where there are several.
     ///
     /// # Errors
-    /// There is none, or its shard does not answer.
-    pub async fn disconnect(&self, conn: &str) -> Result<Answer, String> {
+    /// There is none, it is another node's, or its shard does not answer.
+    pub async fn disconnect(&self, conn: &str, node: Option<&str>) -> Result<Answer, String> {
         let gone = || {
             format!("there is no connection {conn:?} any more; `tickerd connections` lists those there are")
         };
-        let numbers = conn
-            .split_once('-')
-            .and_then(|(shard, number)| Some((shard.parse::<usize>().ok()?, number.parse::<u32>().ok()?)));
-        let (shard, number) = numbers.filter(|(shard, _)| *shard < self.asker.shards()).ok_or_else(gone)?;
+        let (of, shard, number) = parts(conn).ok_or_else(gone)?;
+        if let Some(node) = node.filter(|node| of != Some(node)) {
+            return Err(format!(
+                "{conn:?} is no connection of this node, whose connections are called {node}-…; ask the node that the name \
+                 begins with"
+            ));
+        }
+        if of != node || shard >= self.asker.shards() {
+            return Err(gone());
+        }
         match self.ask(shard, Ask::Disconnect { number }).await? {
             enquiry::Answer::Disconnected(true) => {
                 Ok(Answer { disconnected: Some(false), ..Answer::default() })
@@ -140,9 +146,72 @@ impl Lists {
     }
 }
 
+/// The node, the shard and the number in a connection's name, as `connected` writes it.
+fn parts(conn: &str) -> Option<(Option<&str>, usize, u32)> {
+    let (rest, number) = conn.rsplit_once('-')?;
+    let (node, shard) = rest.rsplit_once('-').map_or((None, rest), |(node, shard)| (Some(node), shard));
+    Some((node, usize::try_from(hex(shard)?).ok()?, hex(number)?))
+}
+
+/// A number in hexadecimal, written in the one way in which names have it.
+fn hex(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 16).ok().filter(|number| format!("{number:x}") == text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::enquiry::Enquiry;
+    use tokio::sync::mpsc;
+
+    /// Goal: a name closes the connection that was told it, and no other. Method: names of this node, of others and of none.
+    #[test]
+    fn a_name_means_one_connection() {
+        // What a daemon with two shards asks them; `Err`: what it says without asking.
+        let asked = |conn: &str, node: Option<&str>| {
+            let (ports, mut shards): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel::<Enquiry>(1)).unzip();
+            let lists = Lists::new(Asker::new(ports, None));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(async {
+                let answer = async {
+                    let [one, other] = &mut shards[..] else { panic!("two shards") };
+                    let (shard, Enquiry { what, answer }) = tokio::select! {
+                        asked = one.recv() => (0, asked.unwrap()),
+                        asked = other.recv() => (1, asked.unwrap()),
+                    };
+                    drop(answer.send(enquiry::Answer::Disconnected(true)));
+                    let Ask::Disconnect { number } = what else { panic!("{what:?}") };
+                    (shard, number)
+                };
+                tokio::select! {
+                    biased;
+                    Err(why) = lists.disconnect(conn, node) => Err(why),
+                    asked = answer => Ok(asked),
+                }
+            })
+        };
+        assert_eq!(asked("0-24", None), Ok((0, 0x24)));
+        assert_eq!(asked("1-ff", None), Ok((1, 0xff)));
+        assert_eq!(asked("b-0-24", Some("b")), Ok((0, 0x24)));
+        assert_eq!(asked("b-2-1-a", Some("b-2")), Ok((1, 10)));
+        for (conn, node) in [
+            ("0-024", None),
+            ("0-+24", None),
+            ("0-FF", None),
+            ("2-1", None),
+            ("b-0-1", None),
+            ("b-2-1", Some("b")),
+            ("0", None),
+            ("0-", None),
+            ("b-0-1é", Some("b")),
+        ] {
+            assert!(asked(conn, node).is_err_and(|why| why.contains("there is no connection")), "{conn}");
+        }
+        for conn in ["c-0-1", "0-1", "b-2-0-1"] {
+            let why = asked(conn, Some("b")).unwrap_err();
+            assert!(why.contains(conn) && why.contains("called b-…"), "{why}");
+        }
+    }
 
     fn row(seq: u64) -> TopicRow {
         let (topic, kind) = ("sim.AAPL".to_owned(), "quote".to_owned());

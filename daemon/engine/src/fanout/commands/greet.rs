@@ -19,7 +19,7 @@ const AS_EACH_IS: Terms = Terms { rate: None, mode: Mode::Latest };
 impl Shard {
     /// The first words on a connection, and the subscription that its address asked for.
     pub fn greet(&mut self, id: ConnId, opening: Option<Opening>) {
-        let conn = self.seat(id).map(|seat| self.told_as(seat)).unwrap_or_default();
+        let conn = self.seat(id).map(|seat| self.told_as(seat.generation)).unwrap_or_default();
         let settings = self.settings.clone();
         let connected = event::Connected {
             v: VERSION,

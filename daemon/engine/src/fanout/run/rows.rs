@@ -93,7 +93,7 @@ impl Shard {
         };
         let subscribed = names.take(NAMES_MAX).take_while(fits).map(str::to_owned).collect();
         ConnectionRow {
-            conn: format!("{}-{}", self.number, conn.generation),
+            conn: self.told_as(conn.generation),
             transport: conn.link.transport().to_owned(),
             encoding: encoding(conn.encoding).to_owned(),
             address: conn.caller.address.map(|address| address.to_string()),

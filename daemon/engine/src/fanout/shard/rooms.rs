@@ -25,10 +25,11 @@ pub struct Rooms {
 }
 
 impl Shard {
-    /// How a connection is told apart by people: what `connected` says. Among several nodes its own comes first.
-    pub fn told_as(&self, seat: Seat) -> String {
+    /// How a connection is told apart by people: what `connected` and the operator's list say. Among several
+    /// nodes its own comes first.
+    pub fn told_as(&self, generation: u32) -> String {
         // Generations are a shard's own count.
-        let here = format!("{:x}-{:x}", seat.shard, seat.generation);
+        let here = format!("{:x}-{generation:x}", self.number);
         self.settings.node.as_deref().map_or_else(|| here.clone(), |node| format!("{node}-{here}"))
     }
 
@@ -47,7 +48,7 @@ impl Shard {
             false => conn.name.clone(),
         });
         let info = self.connection(id).and_then(|conn| conn.who.info.clone());
-        Some((seat, Person { conn: self.told_as(seat).into(), name, info }))
+        Some((seat, Person { conn: self.told_as(seat.generation).into(), name, info }))
     }
 
     /// A connection has said who it is: in the declared topics that it has it goes by that from now on.
