@@ -1,5 +1,7 @@
 //! Signs of life, both ways: heartbeats and pings of the server, and what becomes of clients that are silent.
 
+use std::time::{Duration, Instant};
+
 use tickerd_tests::raw::opcode;
 use tickerd_tests::{Incoming, daemon, json, scripted};
 
@@ -33,11 +35,14 @@ async fn pings_come_and_their_answers_keep_a_client() {
 #[tokio::test]
 async fn who_answers_no_ping_is_closed_with_4201() {
     let daemon = daemon().server("ping = \"1s\"\npong_timeout = \"2s\"").run().await;
+    // The server hears it last when it upgrades.
+    let begun = Instant::now();
     let mut raw = daemon.upgraded("/ws").await;
     raw.until("connected").await;
     raw.until_opcode(opcode::PING).await;
     let close = raw.until_opcode(opcode::CLOSE).await;
     assert_eq!(close.close_code(), Some(4201));
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
     daemon.metric_until("tickerd_closes_total{code=\"4201\"}", |count| count == 1.0).await;
 }
 

@@ -1,4 +1,7 @@
 //! Once a second, a look at every connection: heartbeats, pings, deadlines. No connection has a timer of its own.
+//!
+//! Times are whole seconds, so a difference of 1 may be hardly any time. What ends a connection must be more than its limit, so that
+//! nobody has less than that.
 
 use std::time::Duration;
 
@@ -28,8 +31,7 @@ impl Shard {
         let (now_s, must_say) = (self.now_s, self.must_say_who(id));
         let Some(judge) = self.settings.access.clone() else { return false };
         let Some(conn) = self.connection(id).filter(|conn| !conn.phase.is_closing()) else { return false };
-        if must_say
-            && u64::from(now_s.wrapping_sub(conn.unknown_since_s)) >= judge.deadline().as_secs().max(1)
+        if must_say && u64::from(now_s.wrapping_sub(conn.unknown_since_s)) > judge.deadline().as_secs().max(1)
         {
             self.close(id, CloseCode::AuthTimeout);
             return true;
@@ -105,11 +107,11 @@ impl Shard {
             // Nobody reads it meanwhile, so that it may be whole already.
             let is_read = conn.outbox.is_none() && conn.phase.asking().is_none();
             let unfinished_s = if is_read { conn.link.count_unfinished_s() } else { 0 };
-            if unfinished_s >= UNFINISHED_S
+            if unfinished_s > UNFINISHED_S
                 || matches!(conn.phase, Phase::Closing { until_s, .. } if until_s < now_s)
             {
                 self.drop_connection(id, 1006);
-            } else if stuck_s.is_some_and(|s| s >= STUCK_S) {
+            } else if stuck_s.is_some_and(|s| s > STUCK_S) {
                 self.drop_connection(id, CloseCode::TooSlow.code());
             } else if conn.outbox.is_some()
                 || conn.phase.asking().is_some()
@@ -117,7 +119,7 @@ impl Shard {
                 || conn.phase.is_closing()
             {
                 // It is not read while it has an outbox or waits for an answer, so its silence says nothing.
-            } else if conn.pinged && silent_s >= pong_s {
+            } else if conn.pinged && silent_s > pong_s {
                 self.close(id, CloseCode::PongTimeout);
             } else {
                 // Pages see no pings, so a ping does not put a heartbeat off.

@@ -278,9 +278,10 @@ fn who_does_not_say_who_it_is_is_closed_and_a_bad_token_at_once() {
     run(async {
         let (bench, words) = bench(1, &[]);
         let mut silent = bench.client(&[]).await;
-        bench.pass(9);
+        // The clock may have come to the next second just after it connected.
+        bench.pass(10);
         assert!(silent.read().iter().all(|said| said.starts_with('{')));
-        bench.pass(2);
+        bench.pass(1);
         assert!(bench.closed(&mut silent).await.contains("auth_timeout"));
         let mut wrong = bench.client(&[]).await;
         wrong.say(1, &[&auth("s3cret")]);
