@@ -198,6 +198,8 @@ async fn a_connection_has_a_limit_of_topics_and_of_patterns() {
     assert_eq!(codes(&granted), over("s.d"));
     let granted = client.subscribe(json!({"topics": ["s.x.*", "s.y.*", "s.z.*", "s.x.*"]})).await;
     assert_eq!(codes(&granted), over("s.z.*"));
+    let message = "a connection may have 2 patterns; unsubscribe from some";
+    assert_eq!(granted["failed"][0]["message"], message);
     // What is there already may be asked for again, and what is given up makes room.
     assert_eq!(codes(&client.subscribe(json!({"topics": ["s.a", "s.y.*"], "rate": "1s"})).await), []);
     unsubscribe(&mut client, &["s.b", "s.x.*"]).await;

@@ -41,13 +41,12 @@ impl Table {
             let hinted = hinted && failed.len() < HINTS_MAX;
             let asked = self.ask(who, name, terms, hinted).and_then(|ask| {
                 let new = !named.contains(&ask.what) && !self.has_ask(from, ask.what);
-                let (count, max, of) = match ask.what {
-                    What::Exact(_) => (&mut exact, most.topics, "topics"),
-                    What::Pattern(_) => (&mut patterns, most.patterns, "patterns"),
+                let (count, max, of, instead) = match ask.what {
+                    What::Exact(_) => (&mut exact, most.topics, "topics", ", or use a pattern"),
+                    What::Pattern(_) => (&mut patterns, most.patterns, "patterns", ""),
                 };
                 if new && *count >= max {
-                    let message =
-                        format!("a connection may have {max} {of}; unsubscribe from some, or use a pattern");
+                    let message = format!("a connection may have {max} {of}; unsubscribe from some{instead}");
                     self.forget(ask.what);
                     return Err(ProtocolError::new(Code::TooManyTopics, message));
                 }
