@@ -1,14 +1,15 @@
 //! The bounded queue between one feed and the pulse.
 //!
 //! Up to its capacity the lane keeps every tick in order. Above it, a tick of a state topic replaces the waiting tick
-//! of its topic, and a tick of an event topic pushes out the oldest waiting event tick. What is lost is counted and
+//! of its topic. Events have room of their own, since each one matters: up to 64 times the capacity, and 16 MiB of values.
+//! Above that, a tick of an event topic pushes out the oldest waiting event tick. What is lost is counted and
 //! travels with the topic's next tick (`Tick::merged`), so that `seq` shows the gap. A state topic always keeps its
 //! newest tick.
 //!
 //! A retired topic ends after its waiting ticks. Above the capacity its waiting ticks are dropped too, events as
 //! well, and are counted: the board would not push them either, since the topic ends right after. If nobody
 //! downstream ever saw the topic, nothing of it stays; otherwise its end is told once. So the lane holds at most its
-//! capacity, one tick per state topic, one event, and one end per topic known downstream, whatever the feed does. (In
+//! capacity, one tick per state topic, the events, and one end per topic known downstream, whatever the feed does. (In
 //! memory up to twice that: dropped ticks are removed many at a time.)
 
 mod allowance;
@@ -29,7 +30,7 @@ use self::described::Described;
 pub use self::described::FieldsByKind;
 pub use self::freshness::Freshness;
 pub use self::ledger::Ledger;
-use self::waiting::Waiting;
+use self::waiting::{Room, Waiting};
 use crate::fields::Fields;
 use crate::health::Health;
 use crate::tick::Tick;
@@ -38,7 +39,10 @@ use crate::topic::Topic;
 /// Ticks that a lane holds before it merges ticks of one topic.
 pub const LANE_TICKS_MAX: usize = 1024;
 
-/// The same while the feed floods: few enough that the others' beats do not wait for the pulse to take them.
+/// Events that a lane holds for each of these.
+const EVENTS_PER_TICK: usize = 64;
+
+/// The same for both while the feed floods: few enough that the others' beats do not wait for the pulse to take them.
 pub const FLOOD_TICKS_MAX: usize = 256;
 
 /// What [`Lane::push`] did with a tick.
@@ -119,15 +123,10 @@ impl Lane {
     pub fn push(&self, tick: Tick) -> Taken {
         let mut inner = self.lock();
         inner.tally.accepted += 1 + tick.merged;
-        let (is_flooded, capacity) = self.room();
-        let taken = if inner.waiting.len() < capacity {
-            inner.waiting.append(tick);
-            Taken::Queued
-        } else {
-            inner.waiting.squeeze(tick)
-        };
+        let (is_flooded, room) = self.room();
+        let taken = inner.waiting.push(tick, room);
         inner.lost += u64::from(taken == Taken::Coalesced);
-        let half_full = !is_flooded && inner.waiting.len() == capacity / 2;
+        let half_full = !is_flooded && inner.waiting.len() == room.entries / 2;
         let wakes = std::mem::take(&mut inner.is_armed) || half_full;
         drop(inner);
         if wakes {
@@ -147,7 +146,7 @@ impl Lane {
         }
     }
 
-    /// Whether the feed floods from now on. While it does, the lane holds at most [`FLOOD_TICKS_MAX`] ticks before it merges, and
+    /// Whether the feed floods from now on. While it does, the lane holds at most [`FLOOD_TICKS_MAX`] states and as many events, and
     /// wakes nobody for being half full: the flood is merged here, on the feed's own thread.
     pub fn set_flooded(&self, is_flooded: bool) {
         self.is_flooded.store(is_flooded, Ordering::Relaxed);
@@ -160,9 +159,12 @@ impl Lane {
     }
 
     /// Whether the feed floods, and how many ticks wait before they are merged.
-    fn room(&self) -> (bool, usize) {
-        let is_flooded = self.is_flooded();
-        (is_flooded, if is_flooded { self.capacity.min(FLOOD_TICKS_MAX) } else { self.capacity })
+    fn room(&self) -> (bool, Room) {
+        let few = self.capacity.min(FLOOD_TICKS_MAX);
+        match self.is_flooded() {
+            true => (true, Room { entries: few, events: few }),
+            false => (false, Room { entries: self.capacity, events: self.capacity * EVENTS_PER_TICK }),
+        }
     }
 
     /// Ends the topic after its waiting ticks. Returns how many waiting ticks were dropped for it.
@@ -170,15 +172,15 @@ impl Lane {
     /// No tick of this `Topic` may follow. A topic of the same name that comes back is another `Topic`.
     pub fn retire(&self, topic: Topic) -> usize {
         let mut inner = self.lock();
-        let (is_flooded, capacity) = self.room();
-        let given_up = if inner.waiting.len() < capacity {
+        let (is_flooded, room) = self.room();
+        let given_up = if inner.waiting.has_room(room) {
             inner.waiting.end(topic);
             0
         } else {
             inner.waiting.cut(topic)
         };
         inner.lost += given_up as u64;
-        let half_full = !is_flooded && inner.waiting.len() >= capacity / 2;
+        let half_full = !is_flooded && inner.waiting.len() >= room.entries / 2;
         drop(inner);
         if half_full {
             (self.wake)();

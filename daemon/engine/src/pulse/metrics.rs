@@ -35,7 +35,7 @@ impl Metrics {
         let merged = IntCounterVec::new(
             Opts::new(
                 "tickerd_ticks_merged_total",
-                "Ticks replaced by newer ones of their topic before a push.",
+                "Ticks merged or dropped before a push, by the lane or on the board.",
             ),
             &["feed"],
         )?;

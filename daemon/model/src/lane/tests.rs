@@ -33,6 +33,13 @@ fn lane(capacity: usize) -> (Lane, Arc<AtomicUsize>) {
     )
 }
 
+/// As if the feed flooded: no more events than others have room.
+fn narrow(capacity: usize) -> Lane {
+    let (lane, _) = lane(capacity);
+    lane.set_flooded(true);
+    lane
+}
+
 fn seen(lane: &Lane) -> Vec<(String, String, u64)> {
     lane.drain()
         .entries
@@ -115,6 +122,48 @@ fn a_flood_is_merged_in_the_lane_and_wakes_nobody() {
     assert_eq!(wakes(), 1, "half full again");
 }
 
+/// Goal: a burst of events that is no flood loses none, and however many states wait, they push out no event.
+#[test]
+fn events_have_room_of_their_own() {
+    let (lane, _) = lane(4);
+    let (state, event) = (Topic::new("f.s", "q", Class::State), Topic::new("f.e", "t", Class::Event));
+    let most = 4 * EVENTS_PER_TICK;
+    for n in 1..=most {
+        assert_eq!(lane.push(tick(&event, &n.to_string())), Taken::Queued);
+        lane.push(tick(&state, &n.to_string()));
+    }
+    assert_eq!(lane.push(tick(&event, "last")), Taken::Coalesced, "it is bounded");
+    let came: Vec<_> = seen(&lane).into_iter().filter(|(topic, ..)| topic == "f.e").collect();
+    assert_eq!(came.len(), most);
+    assert_eq!((came[0].1.as_str(), came[0].2), ("2", 1));
+    // Large ones: 16 MiB in all, and a few in any case.
+    let large = format!("\"{}\"", "x".repeat((1 << 20) - 2));
+    let queued = (0..20).take_while(|_| lane.push(tick(&event, &large)) == Taken::Queued).count();
+    assert_eq!(queued, 16);
+    assert_eq!(seen(&lane).len(), 16);
+    assert_eq!(lane.push(tick(&event, &large)), Taken::Queued, "what was taken out counts no more");
+    let larger = format!("\"{}\"", "x".repeat(10 << 20));
+    assert_eq!((0..3).filter(|_| lane.push(tick(&event, &larger)) == Taken::Queued).count(), 3);
+    assert_eq!(lane.push(tick(&event, &larger)), Taken::Coalesced);
+}
+
+#[test]
+fn in_a_flood_of_states_the_newest_events_stay() {
+    let (lane, _) = lane(LANE_TICKS_MAX);
+    let states: Vec<Topic> = (0..2_000).map(|n| Topic::new(&format!("f.{n}"), "q", Class::State)).collect();
+    let event = Topic::new("f.e", "t", Class::Event);
+    lane.set_flooded(true);
+    for n in 0..FLOOD_TICKS_MAX {
+        for state in &states {
+            lane.push(tick(state, &n.to_string()));
+        }
+        assert_eq!(lane.push(tick(&event, &n.to_string())), Taken::Queued);
+    }
+    assert_eq!(lane.push(tick(&event, "last")), Taken::Coalesced);
+    let came: Vec<_> = seen(&lane).into_iter().filter(|(topic, ..)| topic == "f.e").collect();
+    assert_eq!((came.len(), came[0].1.as_str()), (FLOOD_TICKS_MAX, "1"));
+}
+
 #[test]
 fn a_lane_that_its_feed_has_is_not_waited_for() {
     let (lane, _) = lane(4);
@@ -144,13 +193,12 @@ fn over_it_state_coalesces_and_counts() {
 
 #[test]
 fn over_it_events_drop_their_oldest_and_owe_it_to_the_next() {
-    let (lane, _) = lane(2);
+    let lane = narrow(2);
     let (a, b) = (Topic::new("f.a", "t", Class::Event), Topic::new("f.b", "t", Class::Event));
     for value in ["1", "2", "3"] {
         lane.push(tick(&a, value));
     }
     lane.push(tick(&b, "1"));
-    // Of a, ticks 1 and 2 are gone and 3 counts both. Of b, none is gone.
     assert_eq!(seen(&lane), [("f.a".into(), "3".into(), 2), ("f.b".into(), "1".into(), 0)]);
     for value in ["4", "5"] {
         lane.push(tick(&a, value));
@@ -181,9 +229,10 @@ fn over_it_a_retired_topic_takes_what_waits_of_it_along() {
     let known = Topic::new("f.known", "t", Class::Event);
     lane.push(tick(&known, "1"));
     assert_eq!(seen(&lane).len(), 1);
-    let fresh = Topic::new("f.fresh", "q", Class::State);
+    let (fresh, other) = (Topic::new("f.fresh", "q", Class::State), Topic::new("f.other", "q", Class::State));
     for value in ["2", "3", "4"] {
         lane.push(tick(&known, value));
+        lane.push(tick(&other, value));
     }
     lane.push(tick(&fresh, "1"));
     assert_eq!(lane.retire(fresh), 1, "what waits of it is given up");
@@ -191,7 +240,7 @@ fn over_it_a_retired_topic_takes_what_waits_of_it_along() {
     let drained = lane.drain();
     assert_eq!(drained.lost, 4);
     let ends: Vec<_> = drained.entries.iter().map(|entry| matches!(entry, Entry::Retire(_))).collect();
-    assert_eq!(ends, [true], "nobody saw the fresh one: nothing of it stays");
+    assert_eq!(ends, [false, false, false, true], "nobody saw the fresh one: nothing of it stays");
 }
 
 #[test]
@@ -213,15 +262,15 @@ fn a_topic_known_downstream_ends_once_however_full_the_lane_is() {
 #[test]
 fn topics_that_come_and_go_do_not_fill_it() {
     for class in [Class::State, Class::Event] {
-        let (lane, _) = lane(64);
+        let lane = narrow(64);
         for round in 0..10_000 {
             let topic = Topic::new(&format!("f.{round}"), "q", class);
             lane.push(tick(&topic, "1"));
             lane.push(tick(&topic, "2"));
             lane.retire(topic);
-            assert!(lane.lock().waiting.len() <= 2 * (64 + 2), "{class:?}, round {round}");
+            assert!(lane.lock().waiting.len() <= 2 * (2 * 64 + 2), "{class:?}, round {round}");
         }
-        assert!(lane.drain().entries.len() <= 64 + 2);
+        assert!(lane.drain().entries.len() <= 2 * 64 + 2);
     }
 }
 
@@ -230,14 +279,14 @@ proptest::proptest! {
     /// never older than the ones before.
     #[test]
     fn nothing_is_lost_uncounted(pushes in proptest::collection::vec((0usize..5, proptest::bool::ANY), 1..200)) {
-        let (lane, _) = lane(8);
+        let lane = narrow(8);
         let topics: Vec<Topic> = (0..5)
             .map(|i| Topic::new(&format!("f.{i}"), "q", if i < 3 { Class::State } else { Class::Event }))
             .collect();
         let (mut pushed, mut counted, mut last) = ([0u64; 5], [0u64; 5], [0u64; 5]);
         let mut collect = |lane: &Lane| {
             let drained = lane.drain();
-            assert!(drained.entries.len() <= 8 + 3 + 1);
+            assert!(drained.entries.len() <= 8 + 3 + 8);
             for entry in drained.entries {
                 let Entry::Tick(t) = entry else { continue };
                 let at = topics.iter().position(|x| *x == t.topic).unwrap();
@@ -266,7 +315,7 @@ proptest::proptest! {
     #[test]
     fn ends_are_told_and_nothing_grows(ops in proptest::collection::vec((0usize..6, 0u8..8), 1..400)) {
         const CAPACITY: usize = 8;
-        let (lane, _) = lane(CAPACITY);
+        let lane = narrow(CAPACITY);
         let class = |at: usize| if at < 3 { Class::State } else { Class::Event };
         let mut live: [Option<(Topic, u64)>; 6] = Default::default();
         let (mut names, mut pushed, mut arrived, mut lost) = (0u64, 0u64, 0u64, 0u64);
@@ -274,7 +323,7 @@ proptest::proptest! {
         let mut look = |live: &[Option<(Topic, u64)>; 6], pushed: u64, lane: &Lane| {
             let known = downstream.len();
             let drained = lane.drain();
-            assert!(drained.entries.len() <= CAPACITY + 3 + 1 + known, "{} entries", drained.entries.len());
+            assert!(drained.entries.len() <= 2 * CAPACITY + 3 + known, "{} entries", drained.entries.len());
             lost += drained.lost;
             for entry in drained.entries {
                 match entry {
@@ -328,7 +377,7 @@ proptest::proptest! {
                 }
             }
             let waiting = lane.lock().waiting.len();
-            assert!(waiting <= 2 * (CAPACITY + 3 + 1 + 6) + 1, "{waiting} wait");
+            assert!(waiting <= 2 * (2 * CAPACITY + 3 + 6) + 1, "{waiting} wait");
         }
         look(&live, pushed, &lane);
     }

@@ -12,6 +12,18 @@ use crate::sample::Class;
 use crate::tick::Tick;
 use crate::topic::{Topic, TopicMap, TopicSet};
 
+/// Most bytes of waiting events, if they are more than a few.
+const EVENT_BYTES_MAX: usize = 16 << 20;
+
+/// What may wait before ticks are merged or dropped.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// State ticks and ends of topics; of events these many are few.
+    pub entries: usize,
+    /// Event ticks.
+    pub events: usize,
+}
+
 /// The two queues of a lane.
 #[derive(Default)]
 pub struct Waiting {
@@ -19,6 +31,8 @@ pub struct Waiting {
     kept: VecDeque<(u64, Entry)>,
     /// Event ticks, each with its number of arrival.
     events: VecDeque<(u64, Tick)>,
+    /// The bytes of their values.
+    event_bytes: usize,
     arrivals: u64,
     /// What waits of each topic; filled only while there is more than the lane's capacity.
     index: Option<TopicMap<Share>>,
@@ -69,8 +83,31 @@ impl Waiting {
         self.kept.len() + self.events.len()
     }
 
-    /// Adds a tick at the end.
-    pub fn append(&mut self, tick: Tick) {
+    /// Whether one more state tick or end has room.
+    pub fn has_room(&self, room: Room) -> bool {
+        self.kept.len() < room.entries
+    }
+
+    /// Whether one more event tick has room.
+    fn has_room_for(&self, event: &Tick, room: Room) -> bool {
+        let is_light = self.event_bytes + event.value.len() <= EVENT_BYTES_MAX;
+        self.events.len() < room.events && (is_light || self.events.len() < room.entries)
+    }
+
+    /// Adds a tick. Without room it drops or merges a waiting one of its class.
+    pub fn push(&mut self, tick: Tick, room: Room) -> Taken {
+        let has_room = match tick.topic.class() {
+            Class::State => self.has_room(room),
+            Class::Event => self.has_room_for(&tick, room),
+        };
+        if !has_room {
+            return self.squeeze(tick);
+        }
+        self.append(tick);
+        Taken::Queued
+    }
+
+    fn append(&mut self, tick: Tick) {
         self.arrivals += 1;
         if let Some(index) = &mut self.index {
             let share = index.entry(tick.topic.clone()).or_default();
@@ -79,12 +116,14 @@ impl Waiting {
         }
         match tick.topic.class() {
             Class::State => self.kept.push_back((self.arrivals, Entry::Tick(tick))),
-            Class::Event => self.events.push_back((self.arrivals, tick)),
+            Class::Event => {
+                self.event_bytes += tick.value.len();
+                self.events.push_back((self.arrivals, tick));
+            }
         }
     }
 
-    /// Adds a tick, and drops or merges a waiting one of its class if there is one.
-    pub fn squeeze(&mut self, mut tick: Tick) -> Taken {
+    fn squeeze(&mut self, mut tick: Tick) -> Taken {
         let taken = match tick.topic.class() {
             Class::State => {
                 self.build_index();
@@ -100,8 +139,6 @@ impl Waiting {
                 }
                 Taken::Queued
             }
-            // Only state ticks wait. The event is added all the same; the next event will push it out.
-            Class::Event if self.events.is_empty() => Taken::Queued,
             Class::Event => self.drop_oldest_event(),
         };
         self.append(tick);
@@ -141,7 +178,7 @@ impl Waiting {
             gone: std::mem::take(&mut self.gone),
             given_up: 0,
         };
-        (self.index, self.gone_ticks) = (None, 0);
+        (self.index, self.gone_ticks, self.event_bytes) = (None, 0, 0);
         for (_, tick) in &mut load.events {
             if load.gone.contains(&tick.topic) {
                 continue;
@@ -170,6 +207,7 @@ impl Waiting {
 
     fn drop_oldest_event(&mut self) -> Taken {
         let Some((_, old)) = self.events.pop_front() else { return Taken::Queued };
+        self.event_bytes -= old.value.len();
         if self.gone.contains(&old.topic) {
             // Its loss was counted when its topic was cut.
             self.gone_ticks -= 1;
@@ -205,6 +243,7 @@ impl Waiting {
         let gone = std::mem::take(&mut self.gone);
         self.kept.retain(|(_, entry)| !matches!(entry, Entry::Tick(tick) if gone.contains(&tick.topic)));
         self.events.retain(|(_, tick)| !gone.contains(&tick.topic));
+        self.event_bytes = self.events.iter().map(|(_, tick)| tick.value.len()).sum();
         (self.index, self.gone_ticks) = (None, 0);
     }
 }
