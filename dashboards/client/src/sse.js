@@ -74,8 +74,9 @@ export class Stream {
     } else if (event === "ping") this.#ping(data);
     else if (event === "get") this.#ask("values", id, "v1/values", { topics: topics.join() });
     else if (event === "topics") this.#ask("topics", id, "v1/topics", rest);
-    else if (event === "history") this.#ask("history", id, `v1/topics/${encodeURIComponent(topic)}/history`, rest);
-    else if (event === "publish") this.#ask("published", id, `v1/topics/${encodeURIComponent(topic)}`, { to: rest.to, name: this.#url.searchParams.get("name") }, { method: "POST", body: JSON.stringify(rest.value) });
+    // All letters of a topic may be in a path, and its %XX are compared as they stand.
+    else if (event === "history") this.#ask("history", id, `v1/topics/${topic}/history`, rest);
+    else if (event === "publish") this.#ask("published", id, `v1/topics/${topic}`, { to: rest.to, name: this.#url.searchParams.get("name") }, { method: "POST", body: JSON.stringify(rest.value) });
     else this.#say("error", { id, code: 405, message: `${event} needs a WebSocket` });
   }
 

@@ -142,6 +142,19 @@ test("the next token of the same user keeps what is here, and what it does not g
   assert.deepEqual(world.told("failed").map(({ topic, code }) => [topic, code]), [["rooms.b", 403]]);
 });
 
+test("a user's own topic is in the path as it stands", async () => {
+  const asked = [];
+  const fetch = async (url) => {
+    asked.push(new URL(url).pathname);
+    return new Response("{}");
+  };
+  const client = world.make({ transport: "sse", EventSource: FakeStream, fetch });
+  await stream(["tickerd.none"]);
+  await Promise.all([client.history("users.auth0%7C5f7"), client.publish("users.auth0%7C5f7", 1)]);
+  const paths = asked.filter((path) => path.includes("/topics/"));
+  assert.deepEqual(paths, ["/v1/topics/users.auth0%7C5f7/history", "/v1/topics/users.auth0%7C5f7"]);
+});
+
 test("topics that do not fit into the address are told as failed, and the others come", async () => {
   const client = make();
   const names = Array.from({ length: 800 }, (_, i) => `stocks.symbols.NYSE${1_000 + i}`);
