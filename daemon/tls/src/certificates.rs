@@ -25,17 +25,25 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Why a certificate and its key cannot be used, and what to change. It holds no part of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable(String);
+pub struct Unusable {
+    why: String,
+    /// The same files may be usable at another time.
+    is_for_now: bool,
+}
 
 impl Unusable {
     pub(crate) fn new(why: String) -> Unusable {
-        Unusable(why)
+        Unusable { why, is_for_now: false }
+    }
+
+    fn for_now(why: String) -> Unusable {
+        Unusable { why, is_for_now: true }
     }
 }
 
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
@@ -62,11 +70,17 @@ struct Seen {
     standing: Standing,
 }
 
+impl Seen {
+    fn is_refused_for_now(&self) -> bool {
+        self.standing.refused.as_ref().is_some_and(|refused| refused.is_for_now)
+    }
+}
+
 impl Certificates {
     /// Reads the files.
     pub fn load(tls: &tickerd_config::Tls) -> Result<Certificates, Unusable> {
         let files = Files::read(tls)?;
-        let (settings, not_after) = files.settings(tls)?;
+        let (settings, not_after) = files.settings(tls, now_s())?;
         let standing = Standing { not_after, refused: None };
         Ok(Certificates {
             tls: ArcSwap::from_pointee(tls.clone()),
@@ -80,14 +94,18 @@ impl Certificates {
         Session::new(self.used.load_full())
     }
 
-    /// Reads the files again. None if they are as before. Sessions from before are then not taken up again, so that a
-    /// client's certificate is judged by the new files.
+    /// Reads the files again. None if they are as before, and judged as before. Sessions from before are then not taken up
+    /// again, so that a client's certificate is judged by the new files.
     pub fn look(&self) -> Option<Result<(), Unusable>> {
+        self.look_at(now_s())
+    }
+
+    fn look_at(&self, now_s: u64) -> Option<Result<(), Unusable>> {
         let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let tls = self.tls.load_full();
         let (files, found) = match Files::read(&tls) {
-            Ok(files) if seen.files == Some(files.hash()) => return None,
-            Ok(files) => (Some(files.hash()), files.settings(&tls)),
+            Ok(files) if seen.files == Some(files.hash()) && !seen.is_refused_for_now() => return None,
+            Ok(files) => (Some(files.hash()), files.settings(&tls, now_s)),
             Err(unreadable) => (None, Err(unreadable)),
         };
         let before = std::mem::replace(&mut seen.files, files);
@@ -98,8 +116,7 @@ impl Certificates {
                 Ok(())
             }
             Err(unusable) => {
-                let again = before.is_none() && files.is_none();
-                if again && seen.standing.refused.as_ref() == Some(&unusable) {
+                if before == files && seen.standing.refused.as_ref() == Some(&unusable) {
                     return None;
                 }
                 seen.standing.refused = Some(unusable.clone());
@@ -113,7 +130,7 @@ impl Certificates {
     pub fn change(&self, tls: &tickerd_config::Tls) -> Result<(), Unusable> {
         let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let files = Files::read(tls)?;
-        let (settings, not_after) = files.settings(tls)?;
+        let (settings, not_after) = files.settings(tls, now_s())?;
         self.tls.store(Arc::new(tls.clone()));
         self.used.store(Arc::new(settings));
         *seen = Seen { files: Some(files.hash()), standing: Standing { not_after, refused: None } };
@@ -164,8 +181,8 @@ impl Files {
     }
 
     /// What rustls is to do with them, and when the certificate expires.
-    fn settings(&self, tls: &tickerd_config::Tls) -> Result<(ServerConfig, u64), Unusable> {
-        let (pair, not_after) = pair(&self.certificate, &self.key, &tls.certificate, &tls.key, now_s())?;
+    fn settings(&self, tls: &tickerd_config::Tls, now_s: u64) -> Result<(ServerConfig, u64), Unusable> {
+        let (pair, not_after) = pair(&self.certificate, &self.key, &tls.certificate, &tls.key, now_s)?;
         let clients = tls.client_ca.as_deref().zip(self.client_ca.as_deref()).map(|authority| Clients {
             authority,
             revoked: tls.client_crl.as_deref().zip(self.client_crl.as_deref()),
@@ -180,7 +197,7 @@ fn read(name: &str, path: &Path) -> Result<Vec<u8>, Unusable> {
     let read = fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
     read.map(|_| bytes).map_err(|error| {
         let shown = path.display();
-        Unusable(format!(
+        Unusable::new(format!(
             "{name} {shown} cannot be read: {error}; let tickerd's user read it, or change {name} in [server.tls]"
         ))
     })
@@ -197,22 +214,26 @@ fn pair(
     let (certificate_shown, key_shown) = (certificate_path.display(), key_path.display());
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
-        Unusable(format!(
+        Unusable::new(format!(
             "certificate {certificate_shown} holds no whole certificate in PEM; write the server's there first, then those \
              between it and its authority"
         ))
     })?;
     // Its own words could show a part of the key.
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-        Unusable(format!("key {key_shown} holds no private key in PEM that is not encrypted; write it there"))
+        Unusable::new(format!(
+            "key {key_shown} holds no private key in PEM that is not encrypted; write it there"
+        ))
     })?;
     let key = default_provider().key_provider.load_private_key(key).map_err(|_| {
-        Unusable(format!("key {key_shown} is of no kind that is known; use an ECDSA, Ed25519 or RSA key"))
+        Unusable::new(format!(
+            "key {key_shown} is of no kind that is known; use an ECDSA, Ed25519 or RSA key"
+        ))
     })?;
     let first = chain.first().map(|first| names::validity(first)).unwrap_or_default();
     let pair = CertifiedKey::new(chain, key);
     if let Err(error) = pair.keys_match() {
-        return Err(Unusable(match error {
+        return Err(Unusable::new(match error {
             rustls::Error::InconsistentKeys(_) => format!(
                 "key {key_shown} does not fit certificate {certificate_shown}; write the key for which it was made"
             ),
@@ -220,17 +241,22 @@ fn pair(
         }));
     }
     let Some((not_before, not_after)) = first else {
-        return Err(Unusable(format!(
+        return Err(Unusable::new(format!(
             "certificate {certificate_shown} does not say when it expires; write another"
         )));
     };
     if not_after <= now_s {
-        return Err(Unusable(format!("certificate {certificate_shown} has expired; write a new one there")));
+        return Err(Unusable::for_now(format!(
+            "certificate {certificate_shown} has expired; write a new one there"
+        )));
     }
     if not_before > now_s {
-        return Err(Unusable(format!(
+        return Err(Unusable::for_now(format!(
             "certificate {certificate_shown} is not valid yet; write another, or set the clock"
         )));
     }
     Ok((pair, not_after))
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,7 +143,7 @@ impl Renewal {
         self.certificates.clone()
     }
 
-    /// Reads the files again if they have changed, and says in the log what came of it.
+    /// Reads the files again if they have changed, or may be good by now, and says in the log what came of it.
     pub fn look(&self) {
         let Some(looked) = self.certificates.look() else { return };
         self.metrics.tls_reload(looked.is_ok());
