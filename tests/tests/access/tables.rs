@@ -57,6 +57,11 @@ async fn each_route_asks_for_its_right() {
             }
         }
     }
+    // Over HTTP there is no command to say it with.
+    for request in ["GET /v1/topics/s.a", "GET /v1/values?topics=s.a", "GET /v1/openapi.json"] {
+        let (_, answer) = ask(&daemon, request, &[], "").await;
+        assert!(answer.contains("say who you are: send Authorization: Bearer TOKEN"), "{answer}");
+    }
     for (request, token, said) in [
         ("GET /v1/bars?topics=s.a&period=1m", PAST, r#""failed":[]"#),
         ("GET /v1/bars?topics=s.a&period=1m", READER, r#""topics":[],"failed":[{"topic":"s.a","code":403,"#),

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use super::rights::{Rights, Verb};
 use crate::protocol::error::{Code, ProtocolError};
 
+/// What those do who have not said who they are: over a WebSocket, and over HTTP, where there are no commands.
+const BY_COMMAND: &str = "send auth with a token";
+const BY_HEADER: &str = "send Authorization: Bearer TOKEN";
+
 /// Who a client is. It is found once, and shared by all that the client does.
 #[derive(Debug, Clone)]
 pub struct Identity {
@@ -86,13 +90,18 @@ impl Identity {
         match self.is_anonymous() {
             true => ProtocolError::new(
                 Code::Unauthenticated,
-                format!("to {word} here, say who you are: send auth with a token"),
+                format!("to {word} here, say who you are: {BY_COMMAND}"),
             ),
             false => ProtocolError::new(
                 Code::Forbidden,
                 format!("your token does not grant {word} here; ask the operator for the right"),
             ),
         }
+    }
+
+    /// The words of a refusal, as they are said over HTTP.
+    pub fn over_http(message: &str) -> String {
+        message.replace(BY_COMMAND, BY_HEADER)
     }
 
     /// Whether nobody has said who it is.

@@ -81,6 +81,7 @@ async fn many(epochs: Vec<Box<str>>, all: Vec<(String, Found)>, known: &[String]
         }
         tokio::task::yield_now().await;
     }
+    failed.iter_mut().for_each(|one| one.message = Identity::over_http(&one.message));
     body.extend_from_slice(b"],\"failed\":");
     serde_json::to_writer(&mut body, &failed).ok()?;
     body.push(b'}');

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::exchange::enquiry::Answer;
 use crate::exchange::question::Quotes;
+use tickerd_model::access::identity::Identity;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::wire::encoding::Encoding;
 
@@ -118,9 +119,11 @@ pub fn refused(error: &ProtocolError) -> Reply {
         Code::FeedUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::NOT_FOUND,
     };
-    let mut response = problem(status, &error.message);
+    let mut response = problem(status, &Identity::over_http(&error.message));
     if status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        // `tickerd check` knows a daemon by this realm.
+        let challenge = HeaderValue::from_static("Bearer realm=\"tickerd\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     if let Some(wait_ms) = error.retry_after_ms {
         retry_after(&mut response, wait_ms);

@@ -99,6 +99,7 @@ pub async fn answer(asker: &Asker, asked: Asked, who: &Arc<Identity>, known: &[S
         }
     }
     let cost = looks + body.len() / BYTES_PER_LOOK;
+    failed.iter_mut().for_each(|one| one.message = Identity::over_http(&one.message));
     body.extend_from_slice(b"],\"failed\":");
     // It is plain data, and a Vec takes all that is written to it.
     serde_json::to_writer(&mut body, &failed).expect("what failed is plain data");

@@ -6,8 +6,10 @@ use crate::fanout::shard::Shard;
 use crate::fanout::table::asks::{Edit, Member, TierChange};
 use crate::fanout::table::edits::AsksMax;
 use crate::fanout::table::ids::CohortId;
+use tickerd_model::access::identity::Identity;
 use tickerd_model::protocol::command::Terms;
 use tickerd_model::protocol::event::Failed;
+use tickerd_model::wire::encoding::Encoding;
 use tickerd_model::wire::shared::Step;
 
 impl Shard {
@@ -27,7 +29,11 @@ impl Shard {
     ) -> (Vec<Edit>, Vec<Failed>) {
         let most = AsksMax { topics: self.settings.topics_max, patterns: self.settings.patterns_max };
         let (who, from) = (self.who(id), self.cohort_of(id));
-        self.table.edits_for((&who, from), (names, terms), most, hinted)
+        let (edits, mut failed) = self.table.edits_for((&who, from), (names, terms), most, hinted);
+        if self.encoding(id) == Encoding::Sse {
+            failed.iter_mut().for_each(|one| one.message = Identity::over_http(&one.message));
+        }
+        (edits, failed)
     }
 
     /// Changes what a connection asks for.

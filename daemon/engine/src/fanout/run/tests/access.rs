@@ -273,6 +273,23 @@ fn what_was_missed_of_a_topic_that_one_may_not_have_is_not_looked_for() {
     });
 }
 
+/// A stream takes no commands, so it is told of the header.
+#[test]
+fn an_event_stream_without_a_token_is_told_how_one_is_sent() {
+    run(async {
+        let (bench, _) = bench(2, &["f.1"]);
+        let told = async |encoding| {
+            let (mut client, mut bytes) = (bench.client_in(encoding, &["f.0", "f.1"]).await, Vec::new());
+            client.read_all(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let stream = told(Encoding::Sse).await;
+        assert!(stream.contains("who you are: send Authorization: Bearer TOKEN"), "{stream}");
+        let socket = told(Encoding::Json).await;
+        assert!(socket.contains("who you are: send auth with a token"), "{socket}");
+    });
+}
+
 #[test]
 fn who_does_not_say_who_it_is_is_closed_and_a_bad_token_at_once() {
     run(async {
