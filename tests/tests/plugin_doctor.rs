@@ -160,6 +160,29 @@ async fn every_mistake_is_found_at_its_step_and_has_its_remedy() {
     }
 }
 
+/// Goal: who forgets to flush, or writes under keys of his own, is told so.
+#[tokio::test]
+async fn a_program_without_a_value_is_told_why() {
+    let folder = TempDir::new().unwrap();
+    let mute = program(folder.path(), "mute", "#!/bin/sh\nexec sleep 60\n");
+    let keys = "#!/bin/sh\necho '{\"name\":\"AAPL\",\"price\":1}'\nexec sleep 60\n";
+    let keys = program(folder.path(), "keys", keys);
+    let (mute, keys) = (mute.to_str().unwrap(), keys.to_str().unwrap());
+    let of = async |words: Vec<&str>| plugin(&words).await;
+    let flush = "nothing came for 10 s: does it flush after each line?";
+    let known = "a line has none of the known keys; a value needs event and data";
+    let (mute_doctor, keys_doctor, mute_run, keys_run) = tokio::join!(
+        of(["doctor", mute].to_vec()),
+        of(["doctor", keys].to_vec()),
+        of(["run", mute, "--for", "11s"].to_vec()),
+        of(["run", keys, "--for", "500ms"].to_vec()),
+    );
+    assert!(mute_doctor.out.contains(flush) && !mute_doctor.out.contains(known), "{mute_doctor:?}");
+    assert!(keys_doctor.out.contains(known) && !keys_doctor.out.contains(flush), "{keys_doctor:?}");
+    assert!(mute_run.err.contains(flush), "{mute_run:?}");
+    assert!(keys_run.err.contains(known), "{keys_run:?}");
+}
+
 #[tokio::test]
 async fn a_good_plugin_goes_all_the_way() {
     let folder = TempDir::new().unwrap();

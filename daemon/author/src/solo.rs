@@ -56,6 +56,11 @@ impl Solo {
         self.supervisor.hello()
     }
 
+    /// Whether its process has written anything, sense or not.
+    pub fn has_come(&self) -> bool {
+        self.supervisor.has_come()
+    }
+
     /// Its state, as in the daemon.
     pub fn health(&self) -> Health {
         self.supervisor.health()

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Policy {
     /// Longest time from the start of a plugin until it is ready; default 10 s.
     pub hello: Duration,
+    /// After so long without a line from a program that has written none, its author is asked why; default 10 s.
+    pub silence: Duration,
     /// Every poll may take this long, however short its period; default 5 s, so that a feed's own timeouts come first.
     pub poll_deadline_min: Duration,
     /// No poll may take longer, however long its period; default 10 s. At its deadline a poll is interrupted; at twice the
@@ -40,6 +42,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             hello: Duration::from_secs(10),
+            silence: Duration::from_secs(10),
             poll_deadline_min: Duration::from_secs(5),
             poll_deadline_max: Duration::from_secs(10),
             heartbeat: Some(Duration::from_secs(30)),

@@ -15,6 +15,8 @@ pub struct Activity {
     spoken: AtomicBool,
     /// A sample was accepted in this life.
     accepted: AtomicBool,
+    /// Anything was written in this life, sense or not.
+    came: AtomicBool,
     /// Anything that makes sense came in this life.
     heard: AtomicBool,
     /// A sign of life came since the supervisor looked last.
@@ -30,6 +32,7 @@ impl Activity {
         Activity {
             spoken: AtomicBool::new(false),
             accepted: AtomicBool::new(false),
+            came: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             alive: AtomicBool::new(false),
             hello: Mutex::default(),
@@ -53,6 +56,11 @@ impl Activity {
         self.alive.swap(false, Ordering::AcqRel)
     }
 
+    /// Whether anything was written in this life.
+    pub fn has_come(&self) -> bool {
+        self.came.load(Ordering::Acquire)
+    }
+
     /// Whether anything that makes sense came in this life.
     pub fn is_heard(&self) -> bool {
         self.heard.load(Ordering::Acquire)
@@ -71,6 +79,7 @@ impl Activity {
     /// A new life begins: forgets what belongs to the last one.
     pub fn begin_life(&self) {
         self.accepted.store(false, Ordering::Release);
+        self.came.store(false, Ordering::Release);
         self.heard.store(false, Ordering::Release);
         *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -78,6 +87,14 @@ impl Activity {
     /// The feed said hello. Called on the thread that brings the samples.
     pub fn note_hello(&self, hello: &Hello) {
         *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some(hello.clone());
+    }
+
+    /// A line came, whatever it says.
+    pub fn note_came(&self) {
+        // Read first: this is called for each line.
+        if !self.came.load(Ordering::Relaxed) {
+            self.came.store(true, Ordering::Release);
+        }
     }
 
     /// A sign of life, which does not mean that the feed is well.

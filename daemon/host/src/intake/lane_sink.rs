@@ -28,6 +28,8 @@ use tickerd_process::clock::now_unix_ms;
 pub const LINE_FOLLOWS: &str = "; the line: ";
 /// A source time below this, in Unix milliseconds, is hardly meant: today in seconds would be read as January 1970.
 const YEAR_2001_MS: u64 = 978_307_200_000;
+/// Nor is one that is further ahead of the clock: today in microseconds would be read as the year 58,900.
+const AHEAD_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Takes what one feed says and hands it to the feed's lane.
 pub struct LaneSink {
@@ -128,7 +130,8 @@ impl LaneSink {
                 }
                 self.activity.note_accepted();
                 match sample.src_ts {
-                    0 | YEAR_2001_MS..=SOURCE_TIME_MAX => {}
+                    0 => {}
+                    usual if usual >= YEAR_2001_MS && usual <= now.saturating_add(AHEAD_MAX_MS) => {}
                     odd => self.doubt(odd),
                 }
                 self.note_accepted();
@@ -147,6 +150,11 @@ impl LaneSink {
             let text = if src_ts > SOURCE_TIME_MAX {
                 format!(
                     "its source time {src_ts} is far too great: write Unix milliseconds, not nanoseconds; it is left out"
+                )
+            } else if src_ts >= YEAR_2001_MS {
+                format!(
+                    "its source time {src_ts} is more than a day ahead of the clock: write Unix milliseconds, not microseconds; \
+                     the values are sent with it as it is"
                 )
             } else {
                 format!(
@@ -233,6 +241,11 @@ impl LaneSink {
     /// From now on the feed may have `topics_max` topics.
     pub fn set_topics_max(&self, topics_max: usize) {
         self.taking().normaliser.set_topics_max(topics_max);
+    }
+
+    /// A line came, whatever it says.
+    pub fn note_came(&self) {
+        self.activity.note_came();
     }
 
     /// A sign of life, which does not mean that the feed is well.

@@ -21,6 +21,8 @@ use tickerd_model::sample::Class;
 
 /// Lines in a row that make no sense, after which the feed is started anew.
 const BAD_LINES_MAX: u32 = 100;
+/// Said once of lines that are ignored: a later version may have such, and a beginner's program.
+const NO_KNOWN_KEY: &str = "a line has none of the known keys; a value needs event and data";
 /// Bytes of lines that are held for a process that waits for its turn; a process that says more is not read on.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
 
@@ -43,6 +45,8 @@ struct LineState {
     declared: Vec<(String, Class)>,
     /// Lines in a row that made no sense.
     bad: u32,
+    /// True once the log has said that a line has none of the known keys.
+    told_unknown: bool,
     /// Present while another process still feeds the topics: this one's lines about values wait here, in order.
     held: Option<Held>,
 }
@@ -100,6 +104,7 @@ impl StdoutReader {
     }
 
     fn take(&self, item: Item<'_>) {
+        self.sink.note_came();
         let is_full = |state: &mut LineState| {
             let is_full = state.held.as_ref().is_some_and(|held| held.bytes >= HELD_BYTES_MAX);
             is_full && self.wanted.load(Ordering::Acquire)
@@ -139,6 +144,11 @@ impl StdoutReader {
             Item::Line(line) => match lines::said(line) {
                 Ok(said) => {
                     state.bad = 0;
+                    if matches!(said, Said::Unknown) && !std::mem::replace(&mut state.told_unknown, true) {
+                        let shown = Shown::whole(line, self.sink.feed_log());
+                        let text = format!("{NO_KNOWN_KEY}{LINE_FOLLOWS}{shown}");
+                        self.sink.feed_log().tell(Level::WARN, Some(self.pid), &text);
+                    }
                     return match state.held.is_some() {
                         true => self.hold(said, line, state),
                         false => self.act(said, line, &mut state.declared),

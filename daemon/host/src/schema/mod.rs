@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::log::text::prefix;
 use crate::report::Failure;
-pub use violation::{Violation, in_a_line};
+pub use violation::{Violation, in_a_line, key_path};
 use violation::{near, no_key};
 use words::{Ways, kind};
 

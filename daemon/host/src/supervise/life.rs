@@ -1,6 +1,8 @@
 //! One life of a feed, from its start to its end: what it was asked, what it owes, and what happens when it does not
 //! answer. It is given the time, and its owner waits for it.
 
+mod condition;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,13 +15,14 @@ use crate::intake::activity::Activity;
 use crate::intake::metrics::Polls;
 use crate::log::feed_log::FeedLog;
 use crate::log::figures::seconds;
-use crate::report::{Failure, Fault, Hello, Mode, Report};
+use crate::report::{Failure, Hello, Mode, Report};
 use crate::supervise::memory_watch::MemoryWatch;
 use crate::supervise::polling::{Due, Polling};
 use crate::supervise::watchdog::{Alarm, Watchdog};
 use tickerd_config::Source;
-use tickerd_model::health::{FeedState, STARTING};
 use tickerd_process::clock;
+
+pub use condition::nothing_came;
 
 /// How a life ended: `Ok` when it ended of itself.
 pub type End = Result<(), Failure>;
@@ -30,6 +33,7 @@ pub struct Life {
     activity: Arc<Activity>,
     feed_log: Arc<FeedLog>,
     running: Running,
+    began: Instant,
     /// By when it must say hello; none: it need not, or it has.
     hello_by: Option<Instant>,
     polling: Option<Polling>,
@@ -83,6 +87,7 @@ impl Life {
             activity,
             feed_log,
             running,
+            began: now,
             hello_by,
             polling: None,
             polls,
@@ -251,7 +256,7 @@ impl Life {
             }
             Report::Spoke | Report::Mute => {}
             Report::Ended(result) => {
-                let why = self.closing.take().and_then(|closing| closing.why);
+                let why = self.closing.as_mut().and_then(|closing| closing.why.take());
                 return Some(why.map_or(result, Err));
             }
         }
@@ -310,7 +315,8 @@ impl Life {
         }
         let memory = self.memory.next_look().map(until);
         let watchdog = self.watchdog.as_ref().map(Watchdog::wait);
-        [next, self.mute_until.map(until), memory, watchdog].into_iter().flatten().min()
+        let hint = self.hint_at(now).map(until);
+        [next, self.mute_until.map(until), memory, watchdog, hint].into_iter().flatten().min()
     }
 
     fn next(&self) -> Option<Instant> {
@@ -331,62 +337,6 @@ impl Life {
     /// Whether its thread was given up, and hangs in this process.
     pub fn is_left_behind(&self) -> bool {
         self.left_behind
-    }
-
-    /// How the feed is, and why. None while it ends: the end is told once, with its reason, unless it takes long.
-    pub fn view(&self) -> Option<(FeedState, String)> {
-        if self.retiring {
-            return None;
-        }
-        let Some(closing) = &self.closing else { return Some(self.condition()) };
-        if closing.step != StopStep::Terminated {
-            return None;
-        }
-        let why = closing.why.as_ref().map_or("stopping", |failure| failure.message.as_str());
-        Some((FeedState::Down, format!("{why}; it does not end when asked")))
-    }
-
-    fn condition(&self) -> (FeedState, String) {
-        if let Some(wedged) = &self.wedged {
-            return (FeedState::Down, wedged.clone());
-        }
-        if let Some(polling) = self.polling.as_ref().filter(|polling| polling.is_overdue()) {
-            let text = polling.overdue(1);
-            return (FeedState::Stale, text);
-        }
-        if let Some(text) = self.watchdog.as_ref().and_then(Watchdog::told_silence) {
-            return (FeedState::Stale, text);
-        }
-        if self.is_starting() {
-            return (FeedState::Down, STARTING.into());
-        }
-        match self.failed_poll() {
-            Some(failure) => (FeedState::Degraded, failure.message.clone()),
-            None => self.activity.reported().unwrap_or((FeedState::Up, String::new())),
-        }
-    }
-
-    /// Whether it has not said yet what it is.
-    pub fn is_starting(&self) -> bool {
-        self.hello_by.is_some() || !self.activity.is_heard()
-    }
-
-    /// Whether a call failed and none has succeeded since.
-    pub fn is_failing(&self) -> bool {
-        self.wedged.is_some() || self.failed_poll().is_some()
-    }
-
-    /// Whether its configuration is what is wrong.
-    pub fn blames_the_configuration(&self) -> bool {
-        let failure = match &self.closing {
-            Some(closing) => closing.why.as_ref(),
-            None => self.failed_poll(),
-        };
-        failure.is_some_and(|failure| failure.fault == Fault::Config)
-    }
-
-    fn failed_poll(&self) -> Option<&Failure> {
-        self.polling.as_ref()?.failure()
     }
 
     /// How often there should be news at least; none for a feed that is not polled.

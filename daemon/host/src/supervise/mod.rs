@@ -20,4 +20,5 @@ mod swap;
 mod watchdog;
 
 pub use health_notices::OnChange;
+pub use life::nothing_came;
 pub use overseer::OnHello;

@@ -127,7 +127,7 @@ impl Overseer {
                     self.begins_anew = true;
                     return end;
                 }
-                let Some((successor, mut swap)) = self.successor_after(stage.swap.take(), &end) else {
+                let Some((successor, mut swap)) = self.successor_after(&mut stage, &end) else {
                     self.left_behind = stage.current.is_left_behind();
                     return end;
                 };
@@ -232,7 +232,7 @@ impl Overseer {
         }
         let is_config = current.blames_the_configuration();
         let is_shown =
-            current.view().is_none_or(|(state, reason)| self.notices.show(state, reason, is_config, now));
+            current.view(now).is_none_or(|(state, reason)| self.notices.show(state, reason, is_config, now));
         self.sink.settle(now);
         if is_shown { LOOK } else { LOOK_AGAIN }
     }
@@ -305,13 +305,15 @@ impl Overseer {
     }
 
     /// The process that takes over from a life that ended so, if one was to.
-    fn successor_after(&self, swap: Option<Swap>, end: &End) -> Option<(Successor, Swap)> {
-        let mut swap = swap?;
+    fn successor_after(&self, stage: &mut Stage, end: &End) -> Option<(Successor, Swap)> {
+        let mut swap = stage.swap.take()?;
         let why = end.as_ref().err().map_or("it ended of itself", |failure| failure.message.as_str());
         if let Some(successor) = swap.successor() {
             if end.is_err() {
                 let text = format!("the process that was to end for a new one: {}", printable(why));
-                self.feed_log().tell(Level::WARN, None, &text);
+                // It does not listen for its end, as most programs.
+                let level = if stage.current.is_terminated() { Level::DEBUG } else { Level::WARN };
+                self.feed_log().tell(level, None, &text);
             }
             return Some((successor, swap));
         }
@@ -325,8 +327,9 @@ impl Overseer {
         self.metrics.reloads(&self.shared.name, true).inc();
         let plugin = admitted.plugin.display().to_string();
         let version = self.shared.activity.hello().map(|hello| hello.version).unwrap_or_default();
-        let digest = admitted.digest.map(|digest| digest.to_string()).unwrap_or_default();
-        let text = format!("reloaded: {plugin} {version} runs in a new process; SHA-256 {digest}");
+        let name = format!("{plugin} {version}");
+        let digest = admitted.digest.map_or(String::new(), |digest| format!("; SHA-256 {digest}"));
+        let text = format!("reloaded: {} runs in a new process{digest}", name.trim_end());
         self.feed_log().tell(Level::INFO, None, &printable(&text));
         Reloaded::Swapped { plugin }
     }

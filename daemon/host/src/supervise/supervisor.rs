@@ -154,6 +154,11 @@ impl Supervisor {
         self.shared.activity.hello()
     }
 
+    /// Whether its process has written anything in this life.
+    pub fn has_come(&self) -> bool {
+        self.shared.activity.has_come()
+    }
+
     /// Begins the ordered stop and returns at once.
     pub fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);

@@ -68,6 +68,22 @@ fn a_program_that_says_nothing_takes_over_if_it_lives() {
     assert!(bench.stop() < SOON);
 }
 
+/// Goal: a reload of a program that does not look for its end, as most, is no warning, and is told in one plain line.
+#[test]
+fn a_normal_reload_warns_of_nothing() {
+    let dir = scratch();
+    let path = dir.path().join("feed.sh");
+    put(&path, r#"echo '{"event":"quote","data":1}'; exec sleep 60"#);
+    let mut bench = Bench::start(spec(Source::Exec(vec![path.display().to_string()])));
+    bench.until_values(1);
+    assert!(matches!(bench.reloaded(true), Reloaded::Swapped { .. }));
+    let told: Vec<String> = bench.supervisor().last_lines().into_iter().map(|line| line.text).collect();
+    assert!(!told.iter().any(|text| text.contains("to end for a new one")), "{told:?}");
+    let reloaded = told.iter().find(|text| text.starts_with("reloaded: ")).unwrap();
+    assert!(reloaded.contains("feed.sh runs in a new process"), "{reloaded}");
+    bench.stop();
+}
+
 /// Goal: what a new program says before its turn is held within bounds, and none of it is lost. Method: more than is held,
 /// while the old one is slow to end.
 #[test]

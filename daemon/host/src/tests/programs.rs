@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Bench, scratch, spec};
+use super::{Bench, scratch, shell, spec};
 use crate::{Isolation, Line, Policy, Source, Spec};
 use tickerd_model::health::FeedState;
+use tickerd_process::clock::now_unix_ms;
 
 /// Writes a script in another process. If this process had it open for writing, children of other tests might inherit the
 /// descriptor, and the script could not be run (ETXTBSY).
@@ -36,6 +37,45 @@ fn a_program_may_stand_where_a_library_does() {
     bench.stop();
 }
 
+/// Goal: a program whose lines wait in a buffer is told what to do, once.
+#[test]
+fn a_program_that_writes_nothing_is_asked_whether_it_flushes() {
+    let policy = Policy { silence: Duration::from_millis(100), ..super::quick() };
+    let mut bench = Bench::start(Spec { policy, ..shell("exec sleep 60") });
+    bench.until_state(FeedState::Down, "starting; nothing came for 0 s: does it flush after each line?");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(told(&bench, "does it flush").len(), 1);
+    bench.stop();
+    // One that has written anything flushes, and a library is no program.
+    for line in ["no sense", "", r#"{"price":1}"#] {
+        let silent = Spec { policy, ..shell(&format!("echo '{line}'; exec sleep 60")) };
+        let mut bench = Bench::start(silent);
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(told(&bench, "does it flush").is_empty(), "{line}");
+        bench.stop();
+    }
+}
+
+/// Goal: values under keys that no line has are told, once, and are no mistake, for a later version may have such lines.
+#[test]
+fn a_line_without_a_known_key_is_told_once() {
+    let line = r#"{"name":"AAPL","price":1}"#;
+    let script =
+        format!("echo '{line}'; echo '{line}'; echo '{{\"event\":\"a\",\"data\":1}}'; exec cat >/dev/null");
+    let mut bench = Bench::start(shell(&script));
+    bench.until_values(1);
+    let known = "a line has none of the known keys; a value needs event and data; the line: ";
+    assert_eq!(told(&bench, "known keys"), [format!("{known}{line}")]);
+    assert_eq!(bench.metrics.refused("f"), 0);
+    bench.stop();
+}
+
+/// What its log says with these words.
+fn told(bench: &Bench, words: &str) -> Vec<String> {
+    let lines = bench.supervisor().last_lines().into_iter().map(|line: Line| line.text);
+    lines.filter(|text| text.contains(words)).collect()
+}
+
 #[test]
 fn what_is_installed_later_is_found_at_the_next_start() {
     let folder = scratch();
@@ -62,6 +102,21 @@ fn a_program_is_not_run_in_process() {
         "is a program, and a program runs in a process of its own; delete isolation",
     );
     bench.stop();
+}
+
+/// Goal: who writes microseconds is told once, though they are passed on. One that is an hour ahead is a clock that is wrong.
+#[test]
+fn a_source_time_in_microseconds_is_told() {
+    let hour_ahead = now_unix_ms() + 3_600_000;
+    for (ts, told_times) in [("1800000000000000".to_owned(), 1), (hour_ahead.to_string(), 0)] {
+        let line = format!(r#"{{"event":"quote","data":1,"ts":{ts}}}"#);
+        let mut bench = Bench::start(shell(&format!("for n in 1 2; do echo '{line}'; done; exec cat")));
+        bench.until_values(2);
+        assert!(bench.seen.iter().all(|seen| seen.src_ts.to_string() == ts), "{:?}", bench.seen);
+        let words = "is more than a day ahead of the clock: write Unix milliseconds, not microseconds";
+        assert_eq!(told(&bench, words).len(), told_times, "{ts}");
+        bench.stop();
+    }
 }
 
 /// Goal: who writes nanoseconds is told once, from a script and from a library in a process of its own.

@@ -14,7 +14,8 @@ use crate::plugin::describe;
 use crate::plugin::facts::{About, Facts, RunsAs};
 use tickerd_config::{Feed, Source};
 use tickerd_host::{
-    DryRun, Plugin, PluginInfo, Schema, Spec, Violation, Warden, dry_run, find_plugin, in_a_line, trust,
+    DryRun, Plugin, PluginInfo, Schema, Spec, Violation, Warden, dry_run, find_plugin, in_a_line,
+    nothing_came, trust,
 };
 
 /// How far an examination goes.
@@ -314,6 +315,7 @@ impl Examination {
     /// The step that ended a life.
     fn conclude(&mut self, feed: &Feed, first: First) {
         let spoke = first.sample.is_some();
+        let log: String = first.log.iter().map(|line| format!("\nlog: {line}")).collect();
         match first.sign {
             Sign::Steady => self.step("goes on", Outcome::Ok, "it did not fall over", ""),
             Sign::Failure(failure) => {
@@ -323,7 +325,6 @@ impl Examination {
                     (false, None) => "ready",
                 };
                 let remedy = of_failure(&failure, feed);
-                let log: String = first.log.iter().map(|line| format!("\nlog: {line}")).collect();
                 self.step(name, Outcome::Problem, format!("{}{log}", failure.message), remedy);
             }
             Sign::Refused(why) => self.step(
@@ -347,8 +348,14 @@ impl Examination {
             Sign::Silence(after) => self.step(
                 "first sample",
                 Outcome::Note,
-                format!("it said nothing in {} s", after.as_secs()),
+                format!("no value came in {} s{log}", after.as_secs()),
                 "nothing, if its source is quiet; else `tickerd plugin run` shows its log",
+            ),
+            Sign::Mute(after) => self.step(
+                "first sample",
+                Outcome::Note,
+                format!("{}{log}", nothing_came(after)),
+                "nothing, if its source is quiet; else flush its output, as Python's print(…, flush=True) does",
             ),
             Sign::Interrupted => self.step("first sample", Outcome::Skipped, "interrupted", ""),
         }

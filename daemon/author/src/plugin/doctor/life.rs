@@ -42,6 +42,8 @@ pub enum Sign {
     Over,
     /// No sample came in this time.
     Silence(Duration),
+    /// A program has written nothing at all in this time.
+    Mute(Duration),
     /// Someone asked to end.
     Interrupted,
 }
@@ -137,7 +139,11 @@ impl Seen {
         if observer.asked.load(Ordering::Acquire) {
             return Some(Sign::Interrupted);
         }
-        self.silence(now).map(Sign::Silence)
+        let silence = self.silence(now)?;
+        match self.is_program && !solo.has_come() {
+            true => Some(Sign::Mute(silence)),
+            false => Some(Sign::Silence(silence)),
+        }
     }
 
     fn take(&mut self, solo: &Solo, observer: &Observer, now: Instant) {
