@@ -91,6 +91,11 @@ fn mistakes(folder: &Path) -> Vec<Mistake> {
             &["feed[0].config.places"],
         ),
         (
+            configured("weather", "places = [{ name = \"x\", longitude = 1 }]\n"),
+            "t.toml:5:",
+            &["latitude is missing", "add it to places[0]"],
+        ),
+        (
             configured("stocks", "provider = \"finnhub\"\nsymbols = [\"A\"]\nkey = \"CANARY-4711\"\n"),
             "t.toml:7:7: feed[0].config.key",
             &["this is a text", "a table with the key"],
@@ -337,6 +342,10 @@ async fn a_limit_of_bars_that_does_not_suffice_is_told() {
     ] {
         assert!(told.out.contains(part), "lacks {part}: {told:?}");
     }
+    // What is needed is more than bars may have, so it is not offered.
+    let many = feed("").replace("5000", "1000000");
+    let told = check_in(folder.path(), &many, &[]).await;
+    assert!(told.code == 0 && told.out.contains("change:  keep fewer bars, or"), "{told:?}");
     for quiet in [
         feed("bars = false\n"),
         feed("[bars]\nkeep = {}\n"),

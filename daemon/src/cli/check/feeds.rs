@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::report::{Report, finding};
 use tickerd_author::plugin::doctor::{Depth, Examination, Outcome, Step};
 use tickerd_config::{Code, Config, Feed, Finding, Places};
-use tickerd_host::Violation;
+use tickerd_host::{Violation, key_path};
 
 /// Feeds that are looked at at once.
 const AT_ONCE: usize = 4;
@@ -108,7 +108,8 @@ fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
     }
     for violation in violations {
         let Violation { path, is_key, what, allowed, hint } = violation;
-        let path: Vec<&str> = std::iter::once("config").chain(path.iter().map(String::as_str)).collect();
+        let keys = path;
+        let path: Vec<&str> = std::iter::once("config").chain(keys.iter().map(String::as_str)).collect();
         let name = path.last().copied().unwrap_or_default();
         let is_secret =
             !is_key && what == TEXT && allowed.contains("a table with the key") && allowed.contains("file");
@@ -120,7 +121,7 @@ fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
                     format!("put it into a file of mode 0600, and write {name} = {{ file = \"/PATH\" }}");
                 (Code::SecretInFile, change)
             }
-            (false, true) => (Code::FeedWrongValue, remedy_of(name, &what, &allowed)),
+            (false, true) => (Code::FeedWrongValue, remedy_of(&keys, &what, &allowed)),
             (false, false) => (Code::FeedWrongValue, hint),
         };
         let what = if is_key { format!("this {what}") } else { what };
@@ -128,16 +129,26 @@ fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
     }
 }
 
-/// What to write in place of a value of another kind.
-fn remedy_of(key: &str, what: &str, allowed: &str) -> String {
+/// What to write in place of a value of another kind. `path` leads to it from [feed.config].
+fn remedy_of(path: &[String], what: &str, allowed: &str) -> String {
+    let key = path.last().map(String::as_str).unwrap_or_default();
     let takes = |kind: &str| allowed.starts_with(kind) || allowed.contains(&format!(", or {kind}"));
     let is_item = key.parse::<usize>().is_ok();
+    // A text of one form is not had by quotes alone.
+    let has_form = allowed.contains(" of the form ") || allowed.contains(" that is a ");
     match what {
-        missing if missing.contains(" is missing; add it") => "add it below [feed.config]".to_owned(),
-        TEXT if takes("a list") && !is_item => format!("write {key} = [\"…\"]"),
+        missing if missing.contains(" is missing; add it") => match path {
+            [] => "add it below [feed.config]".to_owned(),
+            path => format!("add it to {}", key_path(path)),
+        },
+        TEXT if (takes("a list of texts") || takes("a list, each a text")) && !is_item => {
+            format!("write {key} = [\"…\"]")
+        }
         TEXT if takes("a whole number") || takes("a number") => "write a number, without quotes".to_owned(),
         TEXT if takes("true or false") => "write true or false, without quotes".to_owned(),
-        "this is a whole number" | "this is a number" if takes("a text") => "put it in quotes".to_owned(),
+        "this is a whole number" | "this is a number" if takes("a text") && !has_form => {
+            "put it in quotes".to_owned()
+        }
         _ if allowed.is_empty() || allowed.len() > 60 => "correct the value".to_owned(),
         _ => format!("write {allowed}"),
     }
@@ -220,5 +231,25 @@ mod tests {
     fn credentials_are_found_wherever_they_stand() {
         assert!(holds_credential(&json!({"accounts": [{"key": {"credential": "a.key"}}]})));
         assert!(!holds_credential(&json!({"credential": {"a": 1}, "key": {"file": "x"}})));
+    }
+
+    /// Goal: what is offered in place of a wrong value is taken, as far as its kind goes, and a table is named by its path.
+    #[test]
+    fn what_is_offered_is_of_the_right_kind() {
+        let number = "this is a whole number";
+        let missing = "latitude is missing; add it: degrees north";
+        for (path, what, allowed, offer) in [
+            (&["symbols"][..], TEXT, "a list of texts (at least 1)", "write symbols = [\"…\"]"),
+            (&["places"], TEXT, "a list of tables (at least 1)", "write a list of tables (at least 1)"),
+            (&["sides"], TEXT, "a list, each buy or sell", "write a list, each buy or sell"),
+            (&["name"], number, "a text that is not empty", "put it in quotes"),
+            (&["every"], number, "a text of the form ^[0-9]+s$", "write a text of the form ^[0-9]+s$"),
+            (&["day"], number, "a text that is a date", "write a text that is a date"),
+            (&[], missing, "", "add it below [feed.config]"),
+            (&["places", "0"], missing, "", "add it to places[0]"),
+        ] {
+            let path: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
+            assert_eq!(remedy_of(&path, what, allowed), offer, "{path:?}");
+        }
     }
 }

@@ -13,6 +13,9 @@ use tickerd_config::{Bars, Code, Config, FeedBars, Places, write_duration, write
 /// How a file of the past begins.
 const MAGIC: &[u8; 9] = b"redb\x1a\n\xa9\r\n";
 
+/// Most that `bars.bytes` and `history.bytes` may be.
+const BYTES_MAX: u64 = 64 << 30;
+
 /// Adds for how many topics the limits suffice, and warns of what does not fit.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
     if !report.is_refused("bars") {
@@ -80,10 +83,11 @@ fn bars(report: &mut Report, config: &Config, places: &Places) {
             grouped(most)
         );
         let needed = config.bars.bytes_of(most);
-        let change = format!(
-            "write bytes = \"{}\" or more, keep fewer bars, or write bars = false below a [[feed]] that needs none",
-            write_size(needed.div_ceil(1 << 20) << 20)
-        );
+        let more = match needed <= BYTES_MAX {
+            true => format!("write bytes = \"{}\" or more, ", up(needed)),
+            false => String::new(),
+        };
+        let change = format!("{more}keep fewer bars, or write bars = false below a [[feed]] that needs none");
         report.warn(places, &["bars", "bytes"], Code::TooLittleRoom, what, change);
     }
 }
@@ -100,15 +104,22 @@ fn rooms(report: &mut Report, config: &Config, places: &Places) {
         1 => "the room's".to_owned(),
         rooms => format!("the {} rooms'", grouped(rooms as u64)),
     };
-    let up = |bytes: u64| write_size(bytes.div_ceil(1 << 20) << 20);
     let what = format!(
         "{whose} {} messages take {} at least, and history.bytes of all topics is {}: above that the oldest are dropped",
         grouped(kept),
         up(needed),
         write_size(history.bytes as u64)
     );
-    let change = format!("write bytes = \"{}\" or more in [history], or keep fewer messages", up(2 * needed));
+    let change = match 2 * needed <= BYTES_MAX {
+        true => format!("write bytes = \"{}\" or more in [history], or keep fewer messages", up(2 * needed)),
+        false => "keep fewer messages".to_owned(),
+    };
     report.warn(places, &["topic", &at.to_string(), "history"], Code::TooLittleRoom, what, change);
+}
+
+/// A size, rounded up to whole MiB.
+fn up(bytes: u64) -> String {
+    write_size(bytes.div_ceil(1 << 20) << 20)
 }
 
 fn and(parts: &[String]) -> String {
