@@ -2,6 +2,7 @@
 
 use super::recovery::{answer, kinds, settle};
 use super::*;
+use crate::exchange::rows::{Page, Which};
 use tickerd_model::board::TopicId;
 use tickerd_model::source::{Group, Source};
 
@@ -226,6 +227,10 @@ fn among_nodes_a_connection_names_its_own_and_an_event_its_time() {
         let mut client = bench.client(&["f.0"]).await;
         let (first, conn) = (client.read().remove(0), bench.shard.borrow().generations);
         assert!(first.contains(&format!(r#""conn":"b-0-{conn:x}","epoch":"e""#)), "{first}");
+        // The operator finds it by that name.
+        let all = Page::Connections { from: 0, which: Which::default() };
+        let listed = bench.shard.borrow_mut().rows(&all);
+        assert_eq!(listed.connections[0].conn, format!("b-0-{conn:x}"));
         let mut stream = bench.client_in(Encoding::Sse, &["f.0"]).await;
         let value = b"1"[..].into();
         let topic = bench.topics[0].clone();
