@@ -189,3 +189,36 @@ fn what_can_be_set_is_known() {
         assert_eq!(environment::is_settable(&known, key), is_free && !is_secret, "{key}: {told}");
     }
 }
+
+/// Goal: what is offered for the value of a variable is taken too. Method: each key that a variable can set, with values of
+/// every kind; what stands in quotes in a message is written without them.
+#[test]
+fn what_is_offered_for_the_value_of_a_variable_is_taken() {
+    let known = known_keys();
+    let mut offers = 0;
+    for key in
+        known.iter().filter(|key| environment::is_settable(&known, key) && !key.starts_with("cluster."))
+    {
+        let name = environment::name_of(key);
+        for value in VALUES.iter().map(|value| value.trim_matches('"')) {
+            let with = |value: &str| with_env("", &[(&name, value)], &Overrides::default());
+            let Err(problems) = with(value) else { continue };
+            // In a list, others may be wrong as well.
+            let [problem] = problems.iter().collect::<Vec<_>>()[..] else { continue };
+            let is_list = problem.key.ends_with(']') && value.contains(',');
+            let Some(offer) = problem.change.strip_prefix("write ").filter(|_| !is_list) else { continue };
+            let word = offer.split([',', ';', ' ']).next().unwrap_or_default();
+            let is_value =
+                ["true", "false", "off"].contains(&word) || word.starts_with(|c: char| c.is_ascii_digit());
+            let quoted = offer.split('"').nth(1).filter(|_| !is_value);
+            let Some(offer) = quoted.or(is_value.then_some(word)) else { continue };
+            let told = with(offer).map_or_else(|problems| problems.to_string(), |_| String::new());
+            assert!(
+                !told.contains(&problem.key),
+                "{name}={value}\n{problem}\n--- and so it is written\n{told}"
+            );
+            offers += 1;
+        }
+    }
+    assert!(offers > 100, "{offers}");
+}
