@@ -85,6 +85,21 @@ async fn under_load_it_ends_within_the_drain() {
     assert!(!daemon.log().contains("panic"), "{}", daemon.log());
 }
 
+/// Goal: who asks where to send clients sends none to a server that takes none, and lets it finish.
+#[tokio::test]
+async fn while_it_drains_it_is_alive_and_not_ready() {
+    let mut daemon = daemon().server("drain = \"5m\"").run().await;
+    let mut client = daemon.connected().await;
+    assert_eq!(daemon.get("/readyz").await.0, 200);
+    daemon.signal(Signal::SIGTERM);
+    client.until("closing").await;
+    let (status, ready) = daemon.get("/readyz?verbose").await;
+    assert!(status == 503 && ready.contains("[-]listeners failed: the server stops"), "{ready}");
+    assert_eq!(daemon.get("/livez").await.0, 200);
+    drop(client);
+    assert_eq!(daemon.exit().await.code(), Some(0));
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let mut daemon = daemon().server("drain = \"5m\"").run().await;

@@ -215,6 +215,7 @@ impl App {
         let standing =
             joined.as_ref().map(|_| crate::cluster::Standing::new(&registry)).transpose()?.map(Arc::new);
         let (renewal, scraped) = (server.renewal(), record.clone());
+        let (announced, is_stopping) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let looked_at = readiness::Parts {
             feeds: feeds.clone(),
             store,
@@ -223,9 +224,9 @@ impl App {
             record: record.clone(),
             cluster: standing.clone(),
             started: Instant::now(),
+            is_stopping: is_stopping.clone(),
         };
         let readiness: Arc<dyn Fn() -> _ + Send + Sync> = Arc::new(move || looked_at.judge());
-        let announced = Arc::new(AtomicBool::new(false));
         let parts = reloader::Parts {
             file,
             record,
@@ -285,7 +286,7 @@ impl App {
             keeper,
             renewal,
             membership: OnceLock::new(),
-            is_stopping: AtomicBool::new(false),
+            is_stopping,
         });
         let nodes = match (joined, nodes, standing) {
             (Some(joined), Some(nodes), Some(standing)) => {

@@ -67,6 +67,19 @@ async fn a_key_that_needs_a_restart_is_named_and_nothing_is_applied() {
     assert_eq!(granted["failed"], json!([]), "the limit is as it was: {granted}");
 }
 
+/// Goal: it does not look for another process where it is tickerd itself that has the port.
+#[tokio::test]
+async fn its_own_port_at_all_addresses_takes_a_restart() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let bench = Bench::start(|base| base.listen(format!("127.0.0.1:{port}"))).await;
+    let (code, report) =
+        bench.reload(|base| base.listen(format!("0.0.0.0:{port}")).server("insecure_public = true")).await;
+    let detail = report["detail"].as_str().unwrap();
+    let says = format!("tickerd itself listens at 127.0.0.1:{port} until it is restarted; restart it");
+    assert!(code == 1 && detail.contains(&says), "{report}");
+    bench.daemon.connected().await;
+}
+
 /// Goal: what cannot be bound, read or served is found before anything is applied.
 #[tokio::test]
 async fn what_cannot_be_put_in_place_is_found_first() {

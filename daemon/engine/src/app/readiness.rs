@@ -1,6 +1,7 @@
 //! Whether the daemon is ready, and what each feed has to do with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::access::Keeper;
@@ -19,6 +20,9 @@ use tickerd_process::clock::{now_unix_ms, utc};
 /// A node without values is not ready for this long after its start.
 const VALUES_MAX: Duration = Duration::from_secs(10);
 
+/// The name of the check of what clients connect to.
+const LISTENERS: &str = "listeners";
+
 /// What there is to look at.
 pub struct Parts {
     pub feeds: Arc<Feeds>,
@@ -31,6 +35,7 @@ pub struct Parts {
     /// There where this daemon is a node of a cluster.
     pub cluster: Option<Arc<cluster::Standing>>,
     pub started: Instant,
+    pub is_stopping: Arc<AtomicBool>,
 }
 
 impl Parts {
@@ -40,11 +45,24 @@ impl Parts {
         let issuers = self.keeper.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
         let readiness = judge(&self.feeds.all(), self.store.as_deref(), certificate, issuers);
         let readiness = readiness.with(self.record.check());
-        match &self.cluster {
+        let readiness = match &self.cluster {
             Some(standing) => with_cluster(&standing.rows(), self.started.elapsed(), readiness),
             None => readiness,
+        };
+        match self.is_stopping.load(Ordering::Acquire) {
+            true => that_stops(readiness),
+            false => readiness,
         }
     }
+}
+
+/// A server that stops takes nobody any more, so who asks where to send clients is to send them elsewhere.
+fn that_stops(mut readiness: Readiness) -> Readiness {
+    readiness.ready = false;
+    for check in readiness.checks.iter_mut().filter(|check| check.name == LISTENERS) {
+        (check.ok, check.detail) = (false, "the server stops".into());
+    }
+    readiness
 }
 
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
@@ -58,7 +76,7 @@ fn judge(
     issuers: Vec<KeyTrouble>,
 ) -> Readiness {
     let spoken = feeds.is_empty() || feeds.iter().any(|feed| feed.supervisor.has_spoken());
-    let mut checks = vec![Check { name: "listeners".into(), ok: true, detail: String::new() }];
+    let mut checks = vec![Check { name: LISTENERS.into(), ok: true, detail: String::new() }];
     checks.extend(certificate.map(|certificate| of_certificate(&certificate, now_unix_ms())));
     checks.extend(issuers.into_iter().map(of_issuer));
     checks.extend(store.map(|store| of_store(store.trouble())));

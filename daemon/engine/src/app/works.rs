@@ -15,7 +15,7 @@ use crate::fanout;
 use crate::pulse::Orders;
 use crate::server::{self, Renewal};
 use tickerd_config::classes::{Changed, Changes, ListChanges};
-use tickerd_config::{self as config, Config, Topic};
+use tickerd_config::{self as config, Config, Listen, Topic};
 use tickerd_host::Reloaded;
 use tickerd_model::source::SourceId;
 
@@ -39,7 +39,7 @@ pub struct Works {
     /// There where this daemon is a node of a cluster, once it is started.
     pub membership: OnceLock<Membership>,
     /// Nothing is changed any more.
-    pub is_stopping: AtomicBool,
+    pub is_stopping: Arc<AtomicBool>,
 }
 
 /// What is ready to be put in place, once it is certain that all of it can be.
@@ -112,7 +112,16 @@ impl Works {
                 held.address
             ));
         }
-        let fresh = self.server.bind(added).map_err(|error| error.to_string())?;
+        let fresh = self.server.bind(added).map_err(|error| match &error {
+            server::Error::Taken { listen } => match own(listen, &gone) {
+                Some(own) => format!(
+                    "server.listen: cannot listen on {listen}: tickerd itself listens at {own} until it is restarted; \
+                     restart it"
+                ),
+                None => error.to_string(),
+            },
+            _ => error.to_string(),
+        })?;
         Ok(Prepared { page, fresh, gone })
     }
 
@@ -336,6 +345,15 @@ impl Works {
         }
         self.starter.forget(name);
     }
+}
+
+/// The address that goes, and has the port of one that comes: one of all addresses takes it from each other.
+fn own<'a>(comes: &Listen, gone: &'a [config::Listener]) -> Option<&'a Listen> {
+    let Listen::Tcp(comes) = comes else { return None };
+    gone.iter().map(|gone| &gone.address).find(|gone| {
+        let Listen::Tcp(gone) = gone else { return false };
+        gone.port() == comes.port() && (gone.ip().is_unspecified() || comes.ip().is_unspecified())
+    })
 }
 
 fn row(feed: &str, result: &str, detail: &str) -> ReloadRow {
