@@ -42,6 +42,17 @@ async fn it_gets_its_answer() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
 
+/// Goal: who has gone holds no place until its wait is over. The wait is longer than the test may take.
+#[tokio::test]
+async fn a_wait_ends_when_its_client_has_gone() {
+    let (_script, daemon) = serving(|d| d).await;
+    let wait = request("GET /v1/topics/s.none?wait=30");
+    let mut raw = says_all(&daemon, &wait).await;
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+    raw.ended().await;
+}
+
 #[tokio::test]
 async fn its_streams_go_on_until_it_is_gone() {
     let (script, daemon) = serving(|d| d).await;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 
+use super::connection::wire::Gone;
 use super::peers::limits::{self, Place};
 use super::rest::reply::Reply;
 use super::stop::Stop;
@@ -34,6 +35,7 @@ pub struct Visit<'a> {
     /// The connection's place, or why it has none.
     pub place: Result<&'a Place, limits::Full>,
     pub stop: &'a Stop,
+    pub gone: &'a Gone,
 }
 
 /// Finds what is made while the server runs: the document at a path, as far as these rights show it. Called on the server's thread; must not block.

@@ -59,7 +59,7 @@ impl Routes {
                     Err(full) => return self.refuse(full.into(), Way::Topics),
                 };
                 let standing = self.access.standing(&who);
-                let answered = self.api.answer(wanted, who, visit.stop.clone());
+                let answered = self.api.answer(wanted, who, visit.stop.clone(), visit.gone.clone());
                 let (budgets, past) = (self.budgets.clone(), self.past.clone());
                 Answer::Later(Box::pin(async move {
                     let mut response = answered.await;

@@ -1,5 +1,7 @@
 //! One accepted connection: HTTP until it is upgraded and handed over, refused, or done.
 
+pub mod wire;
+
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -38,6 +40,7 @@ use super::stop::Stop;
 use super::tls::{PLAIN_HTTP, Tls};
 use super::transport::Transport;
 use crate::listen::hosts::Door;
+use wire::Wire;
 
 /// Connections over the limit that are told so at the same time; further ones are closed without a word. They take
 /// descriptors beyond the limit, so they are few.
@@ -45,8 +48,10 @@ pub const REFUSALS_MAX: usize = 64;
 /// The request line and all headers. Eight full tokens or some 300 topics fit.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 const HEADERS_MAX: usize = 64;
-/// The longest that a connection may speak HTTP, which ends a client that asks and never reads the answer.
+/// The longest that a connection may speak HTTP, which ends a client that asks and never reads the answer. One that takes so
+/// many bytes of it meanwhile gets as long again for the rest, and may ask nothing more.
 const HTTP_MAX: Duration = Duration::from_secs(60);
+const TAKEN_MIN: u64 = 256 << 10;
 /// From then on a response is a connection's last, so that none is cut while it waits for its answer.
 const HTTP_LAST: Duration = HTTP_MAX.saturating_sub(WAIT_MAX).saturating_sub(Duration::from_secs(5));
 /// After the last response: how long, and for how many bytes, what the client still sends is read and thrown away.
@@ -205,10 +210,12 @@ impl Gate {
         let asked = stop.clone();
         let share = Mutex::new(None);
         let shown = io.shown();
+        let wire = Wire::new(io);
+        let gone = wire.gone();
         let spoken = {
             let place = admitted.as_ref().map_err(|full| *full);
-            let visit = Visit { client: peer, door, shown: &shown, place, stop: &asked };
-            self.speak_http(io, &visit, &share, has_turn, stop.clone()).await
+            let visit = Visit { client: peer, door, shown: &shown, place, stop: &asked, gone: &gone };
+            self.speak_http(wire, &visit, &share, has_turn, stop.clone()).await
         };
         match (spoken, admitted) {
             (Some((io, read_buf, Becomes::Client(kind, who, encoding, caller))), Ok(place)) => {
@@ -258,7 +265,7 @@ impl Gate {
     /// Answers requests; what the connection was upgraded to, if it was.
     async fn speak_http<T: Transport>(
         &self,
-        io: T,
+        wire: Wire<T>,
         visit: &Visit<'_>,
         share: &Mutex<Option<Share>>,
         has_turn: bool,
@@ -268,6 +275,7 @@ impl Gate {
         let born = Instant::now();
         let upgrade_into = &upgrade;
         let had_turn = AtomicBool::new(has_turn);
+        let mut sent = wire.sent();
         let service = service_fn(|request: Request<Incoming>| {
             let client = self.trust.client(visit.client, request.headers());
             let mut visit = Visit { client, ..*visit };
@@ -312,23 +320,25 @@ impl Gate {
             .max_buf_size(HEADER_BYTES_MAX)
             .max_header_size(HEADER_BYTES_MAX)
             .max_headers(HEADERS_MAX)
-            .serve_connection(TokioIo::new(io), service);
+            .serve_connection(TokioIo::new(wire), service);
 
         // hyper's own upgrade would box the stream and pass it through a channel; taking the parts is the same.
         let result = {
             let mut stopped = pin!(stop.requested());
             let mut stopping = false;
-            timeout(
-                HTTP_MAX,
-                poll_fn(|cx| {
+            loop {
+                let speaking = poll_fn(|cx| {
                     if !stopping && stopped.as_mut().poll(cx).is_ready() {
                         stopping = true;
                         Pin::new(&mut http).graceful_shutdown();
                     }
                     http.poll_without_shutdown(cx)
-                }),
-            )
-            .await
+                });
+                match timeout(HTTP_MAX, speaking).await {
+                    Err(_) if sent.is_at_least(TAKEN_MIN) => Pin::new(&mut http).graceful_shutdown(),
+                    result => break result,
+                }
+            }
         };
         match result {
             Ok(Ok(())) => {}
@@ -339,7 +349,7 @@ impl Gate {
             }
         }
         let parts = http.into_parts();
-        let io = parts.io.into_inner();
+        let io = parts.io.into_inner().into_inner()?;
         let becomes = upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         if becomes.is_none() {
             self.say_last(io, &[], stop).await;

@@ -43,6 +43,7 @@ use super::problem::problem;
 use super::reply::{Reply, busy, refused, reply};
 use super::spot::{Spot, limit, seconds, tags};
 use super::values;
+use crate::server::connection::wire::Gone;
 use crate::server::stop::Stop;
 
 /// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
@@ -265,6 +266,7 @@ impl Api {
         wanted: Wanted,
         who: Arc<Identity>,
         stop: Stop,
+        gone: Gone,
     ) -> impl Future<Output = Reply> + Send + use<> {
         let (asker, waiting, posted) = (self.asker.clone(), self.waiting.clone(), self.posted.clone());
         let least = match &wanted {
@@ -338,7 +340,7 @@ impl Api {
                             "as many long polls as this server takes are waiting; try again, or without wait",
                         );
                     };
-                    next(asker.ask(Ask::Next { topic, seq }), wait, stop, place)
+                    next(asker.ask(Ask::Next { topic, seq }), wait, (stop, gone), place)
                         .await
                         .unwrap_or_else(|| reply(now))
                 }
@@ -347,17 +349,21 @@ impl Api {
     }
 }
 
-/// A topic's next value; none if there was none in time.
+/// A topic's next value; none if there was none in time, nor before the client had ended its side.
 async fn next(
     asked: Option<oneshot::Receiver<Answer>>,
     wait: Duration,
-    mut stop: Stop,
+    (mut stop, gone): (Stop, Gone),
     _place: OwnedSemaphorePermit,
 ) -> Option<Reply> {
-    match timeout(wait, stop.until(ask(asked))).await {
-        Ok(Some(answer)) => Some(reply(answer)),
-        Ok(None) => Some(busy("the server is about to stop; try again")),
-        Err(_) => None,
+    tokio::select! {
+        biased;
+        waited = timeout(wait, stop.until(ask(asked))) => match waited {
+            Ok(Some(answer)) => Some(reply(answer)),
+            Ok(None) => Some(busy("the server is about to stop; try again")),
+            Err(_) => None,
+        },
+        () = gone.noticed() => None,
     }
 }
 

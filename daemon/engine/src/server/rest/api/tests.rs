@@ -18,7 +18,8 @@ fn who_waits_is_bounded_and_told_when_to_come_back() {
         let (_running, stopped) = tokio::sync::watch::channel(false);
         let poll = || {
             let wanted = Wanted::Value { topic: "f.a".into(), known: vec![], wait: WAIT_MAX };
-            tokio::spawn(api.answer(wanted, Arc::new(Identity::anyone()), Stop::new(stopped.clone())))
+            let who = Arc::new(Identity::anyone());
+            tokio::spawn(api.answer(wanted, who, Stop::new(stopped.clone()), Gone::never()))
         };
         let first = poll();
         let silent = questions.recv().await.unwrap();
@@ -40,7 +41,8 @@ fn who_waits_is_bounded_and_told_when_to_come_back() {
     let nobody = Api::new(Asker::default());
     let (_running, stopped) = tokio::sync::watch::channel(false);
     let wanted = Wanted::Topics { pattern: "**".into() };
-    let busy = runtime.block_on(nobody.answer(wanted, Arc::new(Identity::anyone()), Stop::new(stopped)));
+    let who = Arc::new(Identity::anyone());
+    let busy = runtime.block_on(nobody.answer(wanted, who, Stop::new(stopped), Gone::never()));
     assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
