@@ -17,6 +17,7 @@ const ANSWERS: [&str; 5] = ["Topics", "Values", "History", "Bars", "Published"];
 pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
     let topic = json!({
         "name": "topic", "in": "path", "required": true, "schema": shape::topic(generator).to_value(),
+        "description": "As it stands: a %XX of its name is not encoded again here, but is %25XX in a query.",
     });
     let mut paths = Map::new();
     for (path, parameters, mut methods) in [

@@ -41,7 +41,7 @@ use super::opening::Pairs;
 use super::posted::Posted;
 use super::problem::problem;
 use super::reply::{Reply, busy, refused, reply};
-use super::spot::{Spot, limit, seconds, tags};
+use super::spot::{Spot, knows, limit, seconds, tags};
 use super::values;
 use crate::server::connection::wire::Gone;
 use crate::server::stop::Stop;
@@ -323,7 +323,12 @@ impl Api {
                     let value = |least| {
                         asker.ask(Ask::Value { topic: topic.clone(), known: known.clone(), least, hinted })
                     };
-                    let now = posted.ask(&topic, least, value).await;
+                    let now = match posted.ask(&topic, least, value).await {
+                        Some(Answer::Value { frame, tag }) if knows(&known, &tag) => {
+                            Some(Answer::Same { seq: frame.tick().seq, tag })
+                        }
+                        now => now,
+                    };
                     let seq = match &now {
                         Some(Answer::Same { seq, .. }) => *seq,
                         Some(Answer::Silent) if bar::is_among_bars(&topic) => {

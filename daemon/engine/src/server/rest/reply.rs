@@ -15,6 +15,7 @@ use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::wire::encoding::Encoding;
 
 use super::problem::problem;
+use super::spot::knows;
 
 /// What a busy server asks clients to wait, in seconds.
 const RETRY_AFTER: &str = "1";
@@ -84,7 +85,7 @@ pub fn tagged(body: Vec<u8>, known: &[String]) -> Reply {
     body.hash(&mut hasher);
     let tag = format!("{:016x}", hasher.finish());
     let written = Written(body.len());
-    let mut response = match known.contains(&tag) {
+    let mut response = match knows(known, &tag) {
         true => {
             let mut same = Response::new(Full::default());
             *same.status_mut() = StatusCode::NOT_MODIFIED;

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use hyper::header::{self, HeaderMap};
 
-use super::api::WAIT_MAX;
+use tickerd_model::protocol::WAIT_MAX_S;
 
 /// Tags of `If-None-Match` that are looked at.
 const TAGS_MAX: usize = 16;
+
+/// What `If-None-Match` says in place of a tag when it means any. No tag is like it.
+const ANY: &str = "*";
 
 /// Where bars of several topics are.
 pub const BARS: &str = "/v1/bars";
@@ -61,7 +64,7 @@ pub fn whole(text: &str) -> Option<u64> {
 
 /// How long a long poll may wait.
 pub fn seconds(text: &str) -> Option<Duration> {
-    whole(text).map(Duration::from_secs).filter(|seconds| *seconds <= WAIT_MAX)
+    whole(text).filter(|seconds| *seconds <= WAIT_MAX_S).map(Duration::from_secs)
 }
 
 /// The tags a client has, without quotes and the mark of weak ones (RFC 9110 13.1.2: they compare alike here).
@@ -69,8 +72,30 @@ pub fn tags(headers: &HeaderMap) -> Vec<String> {
     let lines = headers.get_all(header::IF_NONE_MATCH).into_iter();
     let items = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     let tags = items.filter_map(|item| {
+        if item == ANY.as_bytes() {
+            return Some(ANY.to_owned());
+        }
         let tag = item.strip_prefix(b"W/").unwrap_or(item).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        String::from_utf8(tag.to_vec()).ok()
+        String::from_utf8(tag.to_vec()).ok().filter(|tag| tag != ANY)
     });
     tags.take(TAGS_MAX).collect()
+}
+
+/// Whether who has these tags has what this one is of (RFC 9110 13.1.2).
+pub fn knows(tags: &[String], tag: &str) -> bool {
+    tags.iter().any(|known| known == ANY || known == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_every_tag_and_a_tag_is_itself() {
+        for (said, is_known) in [("*", true), ("\"a\", W/\"b\"", true), ("\"a\"", false), ("\"*\"", false)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_NONE_MATCH, said.parse().unwrap());
+            assert_eq!(knows(&tags(&headers), "b"), is_known, "{said}");
+        }
+    }
 }
