@@ -113,12 +113,14 @@ proptest! {
             "cluster.name", "server.admin_socket", "server.origins", "server.hosts", "server.trusted",
             "server.listen", "cluster.nats", "bars.keep",
         ][..]),
+        is_period: bool,
         text in "[0-9]{1,22}(\\.[0-9]{1,3})? ?(ms|s|m|h|d|days|sec|KiB|k|GB|%|)|(https?://|nats:|tls://|unix:|/|)[a-z0-9.:*\\[\\] /@-]{0,12}",
     ) {
         let text = format!("{text:?}");
         let list = ["server.origins", "server.hosts", "server.trusted", "server.listen", "cluster.nats"];
         let value = match key {
-            "bars.keep" => format!("{{ \"1m\" = {text}, {text} = \"48h\" }}"),
+            "bars.keep" if is_period => format!("{{ {text} = \"48h\" }}"),
+            "bars.keep" => format!("{{ \"1m\" = {text} }}"),
             key if list.contains(&key) => format!("[{text}]"),
             _ => text,
         };
