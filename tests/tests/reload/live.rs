@@ -105,6 +105,7 @@ async fn listeners_come_and_go_and_connections_stay() {
     let (at_first, later) =
         (format!("http://{}/", bench.daemon.address()), format!("unix:{}", socket.display()));
     assert_eq!(bench.listens().await, json!([at_first, later]));
+    bench.daemon.logged(&format!("listening on {later}")).await;
     let stream = UnixStream::connect(&socket).await.unwrap();
     let mut unix = Client::over(stream, "ws://localhost/ws").await;
     unix.expect("connected").await;
@@ -114,6 +115,7 @@ async fn listeners_come_and_go_and_connections_stay() {
     let (code, _) = bench.reload_as_it_is().await;
     assert_eq!(code, 0);
     assert_eq!(bench.listens().await, json!([at_first]));
+    bench.daemon.logged(&format!("listening on {later} no more")).await;
     within("the address to be free", async {
         while UnixStream::connect(&socket).await.is_ok() {
             tokio::task::yield_now().await;

@@ -260,9 +260,13 @@ impl Handle {
         for order in opened.chain(gone.map(|gone| Order::Close(gone.clone()))) {
             match &order {
                 Order::Open(wanted, listener) => {
+                    tracing::info!("listening on {}", listener.address());
                     self.open.add(wanted.clone(), listener.address().clone(), listener.is_passed());
                 }
-                Order::Close(gone) => self.open.remove(gone),
+                Order::Close(gone) => {
+                    tracing::info!("listening on {gone} no more");
+                    self.open.remove(gone);
+                }
             }
             // A server that stops listens nowhere.
             let _ = self.orders.blocking_send(order);
