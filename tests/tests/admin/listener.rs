@@ -220,7 +220,7 @@ async fn the_commands_ask_the_listener_with_a_token_file() {
     let said: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(said["status"]["pid"], daemon.pid());
     let without = told(&daemon, &["status", "--admin", &url]).await;
-    assert_eq!(without.status.code(), Some(1));
+    assert_eq!(without.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&without.stderr).contains("--admin-token FILE"));
     let other = folder.path().join("other");
     std::fs::write(&other, OPS).unwrap();
