@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Node, Table, Value, join};
+use super::document::{FREE, Node, Table, Value, join};
 use super::problem::{Code, Origin, Problem, Source};
 use super::section::Checker;
 use super::unknown::{is_below, nearest};
@@ -15,9 +15,6 @@ const TABLES: [&str; 4] = ["server", "history", "bars", "cluster"];
 /// Where secrets are. A variable of another name may hold one.
 const SECRETS: [&str; 4] =
     ["server.signing", "server.admin_token", "cluster.credentials", "cluster.password"];
-
-/// The table whose keys are not of a fixed set.
-const FREE: &str = "bars.keep";
 
 /// Keys with keys below them of which one variable can say all.
 const WHOLE: [&str; 2] = ["server.listen", "server.compression"];

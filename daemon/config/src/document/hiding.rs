@@ -20,8 +20,8 @@ const PRIVATE: [&str; 8] = [
 /// Lists of addresses, in which a user and a password may stand.
 const ADDRESSES: &str = "cluster.nats";
 
-/// Tables whose keys are not of a fixed set, and no secrets.
-pub(super) const FREE: [&str; 1] = ["bars.keep"];
+/// The table whose keys are not of a fixed set, and no secrets.
+pub(crate) const FREE: &str = "bars.keep";
 
 pub(crate) fn is_private(path: &str) -> bool {
     PRIVATE.iter().any(|private| {
@@ -50,7 +50,7 @@ fn hide_unknown(table: &Table, family: &str, known: &BTreeSet<String>, hidden: &
             hide_all(node, hidden);
             continue;
         }
-        if FREE.contains(&path.as_str()) {
+        if path == FREE {
             continue;
         }
         let tables = match &node.value {
@@ -107,7 +107,7 @@ pub(super) fn in_line(
         place.key = own.map_or(line, |(key, _)| key).trim().to_owned();
     }
     let path = join(&place.family, &place.key);
-    let is_known = known.contains(&path) || FREE.contains(&place.family.as_str());
+    let is_known = known.contains(&path) || place.family == FREE;
     let may_hold = path == ADDRESSES || is_holder(&path) || is_private(&path) || is_private(&place.family);
     // What stands behind the value may be the key beside it: `name = "a" token = "…"`.
     let value = own.map_or(line, |(_, value)| value);

@@ -38,7 +38,7 @@ impl Table {
 /// Tables whose keys are keys of the configuration, each of which may be written in another file.
 fn is_section(path: &str, known: &BTreeSet<String>) -> bool {
     let is_inside = |key: &String| key.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
-    !FREE.contains(&path) && !is_private(path) && known.iter().any(is_inside)
+    path != FREE && !is_private(path) && known.iter().any(is_inside)
 }
 
 fn is_list_of_tables(path: &str) -> bool {

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Code, Origin, Problem, Source};
 
-pub(super) use hiding::{hidden, is_private};
+pub(super) use hiding::{FREE, hidden, is_private};
 
 /// The `[[…]]`.
 pub(super) const LISTS: [&[&str]; 6] = [
