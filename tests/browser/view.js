@@ -62,11 +62,15 @@ export const seqPasses = (page, feed, seq, timeout = 60_000) =>
     { timeout },
   );
 
-/** Whether a topic's chart has ink of the line's own colour on its canvas. */
+/**
+ * Waits until a topic's chart has ink of the line's own colour on its canvas. It is scrolled into view: a chart that the
+ * reader does not see is not drawn.
+ */
 export const hasLine = (page, topic, timeout = 60_000) =>
   page.waitForFunction(
     (topic) => {
       const canvas = document.querySelector(`.chart[data-topic="${topic}"] canvas`);
+      document.querySelector(`.chart[data-topic="${topic}"]`)?.scrollIntoView({ block: "nearest", behavior: "instant" });
       if (!canvas || canvas.width === 0) return false;
       const probe = document.createElement("span");
       probe.style.color = "var(--accent)";
