@@ -1,6 +1,7 @@
 //! How commands end that cannot do what was asked: what is typed, what the environment has, and where the output goes.
 
 use std::fs::OpenOptions;
+use std::path::Path;
 use std::process::Stdio;
 
 use tempfile::TempDir;
@@ -104,9 +105,12 @@ async fn what_the_socket_alone_takes_is_said() {
     assert!(all.code == Some(64) && all.err.contains("admin socket alone"), "{}", all.err);
     // A token's file that is there for other commands is no reason to ask the listener.
     let token = [("XDG_RUNTIME_DIR", "/nowhere"), ("TICKERD_ADMIN_TOKEN_FILE", "/nowhere/token")];
-    let away = told(&daemon, &["feed", "reload"], &token).await;
-    assert!(!away.err.contains("/nowhere/token") && away.err.contains("--socket PATH"), "{}", away.err);
-    assert!(matches!(away.code, Some(1 | 3)), "{:?}", away.code);
+    // Where this machine runs a tickerd of its own, that one would answer, and read its feeds again.
+    if !Path::new("/run/tickerd/admin.sock").exists() {
+        let away = told(&daemon, &["feed", "reload"], &token).await;
+        assert!(!away.err.contains("/nowhere/token") && away.err.contains("--socket PATH"), "{}", away.err);
+        assert!(matches!(away.code, Some(1 | 3)), "{:?}", away.code);
+    }
 
     let socket = format!("unix:{}", daemon.folder().join("tickerd/admin.sock").display());
     let found = told(&daemon, &["status", "--socket", &socket], &[]).await;
