@@ -18,6 +18,9 @@ const TOPICS: usize = 20;
 const INTERVAL: Duration = Duration::from_millis(100);
 /// One client in this many never reads.
 const STALLED_ONE_IN: usize = 10;
+/// Ticks of each topic that the daemon keeps: as many as there are before memory is read first. With more, what is kept would
+/// still grow, and look as if the stalled clients took it.
+const KEPT: usize = 8;
 /// Within this time a client that does not read must have been noticed.
 const STALLED_WITHIN: Duration = Duration::from_secs(10);
 /// A client that takes nothing for 30 s is closed; what is measured with stalled clients is measured before.
@@ -32,7 +35,8 @@ pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Re
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
         let feed = Feed { topics: TOPICS, interval: INTERVAL };
-        let daemon = Daemon::start(options, Setup { feed: Some(feed), ..Setup::default() })?;
+        let setup = Setup { feed: Some(feed), kept: Some(KEPT), ..Setup::default() };
+        let daemon = Daemon::start(options, setup)?;
         let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?;
         let names: Vec<_> = (0..TOPICS).map(|topic| format!("{FEED}.T{topic}")).collect();
         let query = |_| format!("?topics={}", names.join(","));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tickerd_model::access::identity::Identity;
@@ -83,7 +83,8 @@ pub trait Judge: Send + Sync + fmt::Debug {
     fn revocations(&self) -> u64;
 }
 
-/// Who has not said who it is. Without `[auth]` that is anyone, who may do anything.
+/// Who has not said who it is. Without `[auth]` that is anyone, who may do anything; all connections share it.
 pub fn anyone(judge: Option<&dyn Judge>) -> Arc<Identity> {
-    judge.map_or_else(|| Arc::new(Identity::anyone()), Judge::anonymous)
+    static ANYONE: LazyLock<Arc<Identity>> = LazyLock::new(|| Arc::new(Identity::anyone()));
+    judge.map_or_else(|| ANYONE.clone(), Judge::anonymous)
 }

@@ -1,8 +1,10 @@
 //! A connection's socket in its shard's runtime: TCP or unix, with TLS on it or without.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
+use std::task::Poll;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -91,23 +93,36 @@ impl Link {
         }
     }
 
-    /// Waits until there is something to read. Cancel safe.
-    pub async fn readable(&self) -> io::Result<()> {
-        if self.tls.as_ref().is_some_and(|tls| tls.borrow().is_end()) {
-            return Ok(());
-        }
-        match &self.raw {
-            Raw::Tcp(stream) => stream.readable().await,
-            Raw::Unix(stream) => stream.readable().await,
-        }
+    /// Waits until there is something to read. One task at a time, of which the runtime keeps no more than the waker: this is
+    /// where an idle connection waits.
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        poll_fn(|cx| {
+            if self.tls.as_ref().is_some_and(|tls| tls.borrow().is_end()) {
+                return Poll::Ready(Ok(()));
+            }
+            match &self.raw {
+                Raw::Tcp(stream) => stream.poll_read_ready(cx),
+                Raw::Unix(stream) => stream.poll_read_ready(cx),
+            }
+        })
     }
 
-    /// Waits until the kernel takes bytes again. Cancel safe.
-    pub async fn writable(&self) -> io::Result<()> {
-        match &self.raw {
+    /// Waits until the kernel takes bytes again. One task at a time, as above: this is where a stalled connection waits.
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        poll_fn(|cx| match &self.raw {
+            Raw::Tcp(stream) => stream.poll_write_ready(cx),
+            Raw::Unix(stream) => stream.poll_write_ready(cx),
+        })
+    }
+
+    /// Waits until the runtime has learned that a new socket takes bytes; before that every write seems refused. An error shows
+    /// again at the first write.
+    pub async fn registered(&self) {
+        let waited = match &self.raw {
             Raw::Tcp(stream) => stream.writable().await,
             Raw::Unix(stream) => stream.writable().await,
-        }
+        };
+        drop(waited);
     }
 
     /// Waits until the peer's system says that nobody is there any more, which it does when something is written. Cancel safe.

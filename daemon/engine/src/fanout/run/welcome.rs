@@ -70,9 +70,7 @@ impl Shard {
         self.metrics.clients.of(encoding, link.is_tls()).inc();
         let Some(shard) = self.tasks.shard() else { return };
         self.tasks.start(async move {
-            // The runtime learns that a new socket takes bytes when it first looks; before that every write seems refused.
-            // An error shows again at the first write.
-            drop(link.writable().await);
+            link.registered().await;
             shard.borrow_mut().welcome(id, generation, kind, &read_buf);
         });
     }
