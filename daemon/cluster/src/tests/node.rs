@@ -95,6 +95,7 @@ impl Node {
     /// Applies a beat, and holds it to what clients rely on.
     pub fn apply(&mut self, beat: &Beat<Load>, joint: Joint, truth: &Truth) {
         let name = self.name.name.clone();
+        assert!(!self.runs, "{name}: it applies {:?}, and has not ended yet", beat.head);
         let root = &beat.head.root;
         if joint != Joint::Next {
             self.resets += 1;

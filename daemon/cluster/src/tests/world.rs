@@ -300,12 +300,16 @@ impl World {
         }
     }
 
-    /// Applies what can be applied, and does what is to be done.
+    /// Does what is to be done, and applies what can be applied.
     fn settle(&mut self, index: usize) {
-        let now = self.now;
-        while let Some((beat, joint)) = self.nodes[index].part.next(now) {
+        loop {
+            self.act(index);
+            let Some((beat, joint)) = self.nodes[index].part.next(self.now) else { return };
             self.nodes[index].apply(&beat, joint, &self.truth);
         }
+    }
+
+    fn act(&mut self, index: usize) {
         let life = self.lives[index];
         for act in self.nodes[index].part.acts() {
             let record = self.nodes.len();

@@ -330,15 +330,19 @@ impl Node {
         }
     }
 
-    /// Applies what can be applied, and does what is to be done.
+    /// Does what is to be done, and applies what can be applied. A holder that hears the next one's first beat yields before that is
+    /// applied: the pulse takes no other's beats while it holds the feed.
     pub(super) fn settle(&mut self, feed: &Arc<str>) {
         let now = self.now();
-        while let Some((beat, joint)) = self.feeds.get_mut(feed).and_then(|held| held.part.next(now)) {
+        loop {
+            let Some(held) = self.feeds.get_mut(feed) else { return };
+            for act in held.part.acts() {
+                self.act(feed, act);
+            }
+            let Some((beat, joint)) = self.feeds.get_mut(feed).and_then(|held| held.part.next(now)) else {
+                return;
+            };
             self.apply(feed, &beat, joint);
-        }
-        let acts = self.feeds.get_mut(feed).map(|held| held.part.acts()).unwrap_or_default();
-        for act in acts {
-            self.act(feed, act);
         }
     }
 

@@ -137,11 +137,16 @@ impl Other {
 
     /// Its first beat of the room, which it holds.
     fn beats(&mut self, node: &mut Node) {
-        let (era, holder) = (Era::new(1).unwrap(), self.name.clone());
+        self.begins(node, "r", 1);
+    }
+
+    /// Its first beat of a feed that it took in that era.
+    fn begins(&mut self, node: &mut Node, feed: &str, era: u64) {
+        let (era, holder) = (Era::new(era).unwrap(), self.name.clone());
         let at = Position { era, node: holder.clone(), number: 1 };
         let head = Head { at, root: Root { era, node: holder }, follows: None, hands_to: None };
         let beat = Beat { head, load: Arc::default() };
-        self.says(node, "beat", "r", &Message::Beat(Said { feed: "r".into(), beat }));
+        self.says(node, "beat", feed, &Message::Beat(Said { feed: feed.into(), beat }));
     }
 }
 
@@ -170,6 +175,19 @@ async fn who_takes_a_feed_has_no_trouble_of_the_holder_before() {
     take(&mut node);
     let rows = node.standing.rows();
     assert_eq!((&*rows.feeds[0].state, &rows.feeds[0].trouble), ("holds", &None));
+}
+
+/// Goal: a node that was cut off, and hears the next holder's first beat before all else, yields before it applies that: else the
+/// beat is lost, and with it whose numbers follow.
+#[tokio::test]
+async fn a_holder_yields_before_it_takes_the_first_beat_of_the_next() {
+    let (mut node, orders) = holder().await;
+    orders.lock().unwrap().clear();
+    Other::new("b", 1).begins(&mut node, "f", 2);
+    let told: Vec<String> = orders.lock().unwrap().drain(..).map(|order| format!("{order:?}")).collect();
+    assert!(told.len() == 2 && told[0].starts_with("Yield"), "{told:?}");
+    assert!(told[1].starts_with("Accept") && told[1].contains("2-b-1"), "{told:?}");
+    assert_eq!(node.feeds["f"].part.holds(), None);
 }
 
 #[tokio::test]
