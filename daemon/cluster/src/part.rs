@@ -60,6 +60,8 @@ pub struct Part<L> {
     /// In this era another node holds the feed that this one does not hear, as a third one told. While a third one hears a holder, this
     /// node takes nothing: the feed would go to and fro between those who hear each.
     yields: Option<Era>,
+    /// The record could not be read when this node tried last. It may be cut off from those who have it.
+    is_unread: bool,
     /// Since when this node listens without a break.
     listening: Millis,
     looked: Millis,
@@ -76,6 +78,7 @@ impl<L: Clone> Part<L> {
             roll: Roll::default(),
             state: State::Following,
             yields: None,
+            is_unread: false,
             listening: now,
             looked: now,
             not_before: now,
@@ -190,9 +193,11 @@ impl<L: Clone> Part<L> {
                     self.want(Why::Silence, now);
                 }
             }
-            State::Reading { since, .. } if now.saturating_sub(*since) > RECORD => self.give_up(now),
-            State::Taking { since, back: true, .. } if now.saturating_sub(*since) > RECORD => {
-                self.give_up(now)
+            State::Reading { since, .. } | State::Taking { since, back: true, .. }
+                if now.saturating_sub(*since) > RECORD =>
+            {
+                self.is_unread = true;
+                self.give_up(now);
             }
             State::Taking { since, back: false, .. } if now.saturating_sub(*since) > RECORD => {
                 self.read_back(now)

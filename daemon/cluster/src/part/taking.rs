@@ -50,11 +50,16 @@ impl<L: Clone> Part<L> {
     /// What the record says. `None`: it could not be read.
     pub fn read(&mut self, found: Option<Found>, now: Millis) {
         let Some(found) = found else {
+            self.is_unread = true;
             if matches!(self.state, State::Reading { .. } | State::Taking { back: true, .. }) {
                 self.give_up(now);
             }
             return;
         };
+        if std::mem::take(&mut self.is_unread) {
+            // It was cut off, most likely, and whoever holds the feed beyond is heard in a moment.
+            self.was_deaf(now);
+        }
         let is_news = found.record.as_ref().is_some_and(|record| record.era > self.greatest);
         if let Some(record) = &found.record {
             self.greatest = self.greatest.max(record.era);

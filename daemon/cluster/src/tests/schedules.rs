@@ -159,6 +159,27 @@ fn two_nodes_that_do_not_hear_each_other_do_not_both_hold_what_others_hear() {
     assert_eq!((world.holders(), world.takings), (vec![(names(holder), Era::new(1).unwrap())], 1));
 }
 
+/// The record may answer it before it hears the holder.
+#[test]
+fn a_node_that_was_cut_off_takes_nothing_when_it_is_back() {
+    for seed in 0..300 {
+        let mut world = calm_of(&[("a", true), ("b", true), ("c", true)], seed);
+        world.run(5_000);
+        let holder = world.index(world.holders()[0].0);
+        let alone = (holder + 1) % 3;
+        let record = 3;
+        cut(&mut world, &[(alone, holder), (alone, (holder + 2) % 3), (alone, record)]);
+        world.run(12_000 + 37 * seed);
+        world.heal();
+        world.run(22_000 + 37 * seed);
+        assert_eq!(
+            (world.holders(), world.takings),
+            (vec![(names(holder), Era::new(1).unwrap())], 1),
+            "{seed}"
+        );
+    }
+}
+
 /// The third that hears both tells it, and it does not take the feed back.
 #[test]
 fn a_holder_that_most_do_not_hear_is_told_and_yields() {
