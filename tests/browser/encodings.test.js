@@ -80,7 +80,7 @@ test("EventSource follows topics, and comes back by itself", async () => {
   const port = daemon.port;
   await daemon.stop();
   daemon = await startDaemon({ listen: `127.0.0.1:${port}`, config: join(folder, "tickerd.toml") });
-  await page.waitForFunction(() => events.some(({ event }) => event === "quote"), undefined, { timeout: 20_000 });
+  await page.waitForFunction(() => events.some(({ event }) => event === "quote"));
   await page.evaluate(() => source.close());
 });
 

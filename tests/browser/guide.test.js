@@ -6,12 +6,11 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { openBrowser } from "./browser.js";
+import { WAIT_MS, openBrowser } from "./browser.js";
 import { startDaemon } from "./daemon.js";
 
 const GUIDE = new URL("../../dashboards/README.md", import.meta.url);
 const FRONT = new URL("../../README.md", import.meta.url);
-const WAIT_MS = 60_000;
 let folder, files, daemon, browser, blocks, shown;
 
 /** The blocks of a section, without its heading; the front is the section "". */

@@ -159,9 +159,7 @@ test("the table is one to those who cannot see it", async () => {
     0,
   );
   assert.equal(await page.locator("[aria-live=polite]").count(), 1);
-  await page.waitForFunction(() => /topics/.test(document.getElementById("words").textContent), null, {
-    timeout: 15_000,
-  });
+  await page.waitForFunction(() => /topics/.test(document.getElementById("words").textContent));
   for (const label of await page.$$eval(".plot", (plots) => plots.map((plot) => plot.ariaLabel))) {
     assert.match(label, /lowest .+ highest .+ now /);
   }

@@ -35,9 +35,7 @@ after(async () => {
 });
 
 test("every topic has its row", async () => {
-  await page.waitForFunction((n) => document.querySelectorAll("tr[data-topic]").length === n, TOPICS, {
-    timeout: 30_000,
-  });
+  await page.waitForFunction((n) => document.querySelectorAll("tr[data-topic]").length === n, TOPICS);
 });
 
 test("frames keep coming while all of them move", async () => {

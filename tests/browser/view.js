@@ -15,10 +15,8 @@ export const rowOf = (page, topic) => page.locator(`tr[data-topic="${topic}"]`);
 export const drawn = (page) => page.$$eval(".chart", (charts) => charts.map((chart) => chart.dataset.topic));
 
 /** Waits until the link says so. */
-export const linkSays = (page, text, timeout = 60_000) =>
-  page.waitForFunction((text) => document.getElementById("link").textContent.startsWith(text), text, {
-    timeout,
-  });
+export const linkSays = (page, text) =>
+  page.waitForFunction((text) => document.getElementById("link").textContent.startsWith(text), text);
 
 /**
  * Has the page, which waits for its next try, put that try off for ever: what connects it is then what the test does, and
@@ -34,7 +32,7 @@ export async function holdBackOff(page) {
     };
   });
   // The try that was planned before comes, and fails.
-  await page.waitForFunction(() => globalThis.isHeld, null, { timeout: 60_000 });
+  await page.waitForFunction(() => globalThis.isHeld);
 }
 
 /** From now on the page's client tries again at once: how long it waits between two tries is held by the client's own tests. */
@@ -52,21 +50,20 @@ export async function greatestSeq(page, feed) {
 }
 
 /** Waits until a feed's sequence numbers have gone past `seq`. */
-export const seqPasses = (page, feed, seq, timeout = 60_000) =>
+export const seqPasses = (page, feed, seq) =>
   page.waitForFunction(
     ([feed, seq]) =>
       [...document.querySelectorAll(`tbody[data-feed="${feed}"] td.seq`)].some(
         (cell) => Number(cell.textContent.replaceAll(",", "")) > seq,
       ),
     [feed, seq],
-    { timeout },
   );
 
 /**
  * Waits until a topic's chart has ink of the line's own colour on its canvas. It is scrolled into view: a chart that the
  * reader does not see is not drawn.
  */
-export const hasLine = (page, topic, timeout = 60_000) =>
+export const hasLine = (page, topic) =>
   page.waitForFunction(
     (topic) => {
       const canvas = document.querySelector(`.chart[data-topic="${topic}"] canvas`);
@@ -89,5 +86,4 @@ export const hasLine = (page, topic, timeout = 60_000) =>
       return inked > 40;
     },
     topic,
-    { timeout },
   );
