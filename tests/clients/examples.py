@@ -12,7 +12,9 @@ import threading
 import unittest
 import urllib.parse
 
-from daemon import DASHBOARDS, GUARD, PYTHON_CLIENT, Daemon, Lasting
+from websockets.sync.client import connect
+
+from daemon import DASHBOARDS, GUARD, PYTHON_CLIENT, Daemon, Lasting, is_tick
 
 NODE = os.environ.get("NODE", "node")
 EXAMPLES = os.path.join(DASHBOARDS, "examples")
@@ -179,8 +181,12 @@ class Node(unittest.TestCase):
         more = f'{ROOMS}[history]\npath = "{folder}/history"\n'
         with Lasting(more=more) as server:
             # The example asks for the last two ticks.
-            while len(json.loads(server.curl("/v1/topics/sim.AAPL/history?limit=2").stdout).get("values", [])) < 2:
-                pass
+            with connect(f"ws://{server.address}/ws?topics=sim.AAPL", proxy=None) as ws:
+                seqs = set()
+                while len(seqs) < 2:
+                    message = json.loads(ws.recv(GUARD))
+                    if is_tick(message):
+                        seqs.add(message["data"]["seq"])
             self.live_through_kills(server)
 
     def live_through_kills(self, server):
